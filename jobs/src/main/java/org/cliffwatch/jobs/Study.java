@@ -74,7 +74,7 @@ public final class Study implements Callable<Integer> {
   }
 
   /** What training one recipe came to. */
-  private record Trained(String recipe, Training.Result result) implements java.io.Serializable {
+  record Trained(String recipe, Training.Result result) implements java.io.Serializable {
     private static final long serialVersionUID = 1L;
   }
 
@@ -88,7 +88,7 @@ public final class Study implements Callable<Integer> {
     Suite grid = Commands.suiteReader().read(suite, withCheckpoints(all, checkpoints));
     try (SparkSession session = Commands.session("cliffwatch study")) {
       JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.sparkContext());
-      train(spark, all, checkpoints, System.err);
+      train(spark, all, data, checkpoints, System.err);
       Evaluation.Outcome outcome =
           new Evaluation(spark, grid, output.toString(), false, System.err).run();
       Report.show(outcome, output.toString(), spark.hadoopConfiguration(), System.err);
@@ -113,7 +113,15 @@ public final class Study implements Callable<Integer> {
     return with;
   }
 
-  private void train(JavaSparkContext spark, List<Recipe> all, Path checkpoints, PrintStream log) {
+  /**
+   * Trains every recipe, one a Spark task.
+   *
+   * @param data folder of training text and tokenizer, seen by all executors
+   * @param checkpoints gets a folder a recipe
+   * @return in the recipes' order; the steps are those of the attempt that ended the recipe
+   */
+  static List<Trained> train(
+      JavaSparkContext spark, List<Recipe> all, Path data, Path checkpoints, PrintStream log) {
     String text = data.toAbsolutePath().toString();
     String folder = checkpoints.toString();
     spark.setJobDescription("training");
@@ -129,6 +137,7 @@ public final class Study implements Callable<Integer> {
           one.result().seconds(),
           one.result().tokensPerSecond());
     }
+    return trained;
   }
 
   /** On an executor. A task tried again finds its last checkpoint and goes on to the same bits. */

@@ -38,34 +38,17 @@ class ClusterTest {
         tasks: [{task: copa, data: copa.jsonl}]
         shard_items: 5
         """);
-    try (SparkSession session = session("local[1]", Map.of())) {
+    try (SparkSession session =
+        StandaloneCluster.sessionBuilder().master("local[1]").getOrCreate()) {
       evaluate(session, "one");
     }
     AtomicBoolean killed = new AtomicBoolean();
     try (StandaloneCluster cluster = StandaloneCluster.start(folder.resolve("cluster"), 2);
-        SparkSession session =
-            session(
-                cluster.url(),
-                Map.of(
-                    "spark.executor.memory",
-                    "512m",
-                    "spark.executor.extraClassPath",
-                    System.getProperty("java.class.path"),
-                    "spark.executor.extraJavaOptions",
-                    "-Dorg.bytedeco.javacpp.maxbytes=0"
-                        + " -Dorg.bytedeco.javacpp.maxphysicalbytes=0",
-                    "spark.executorEnv.OMP_NUM_THREADS",
-                    "1"))) {
+        SparkSession session = cluster.session()) {
       CompletableFuture<Void> killer =
           CompletableFuture.runAsync(
-              () -> {
-                while (!hasShard(folder.resolve("many/.staging"))) {
-                  StandaloneCluster.pause();
-                }
-                cluster.executors().stream()
-                    .findFirst()
-                    .ifPresent(executor -> killed.set(executor.destroyForcibly()));
-              });
+              () ->
+                  killed.set(cluster.killOneOnce(() -> hasShard(folder.resolve("many/.staging")))));
       evaluate(session, "many");
       killer.join();
     }
@@ -81,17 +64,6 @@ class ClusterTest {
     } catch (IOException | java.io.UncheckedIOException e) {
       return false; // not there yet, or a file moved while we looked
     }
-  }
-
-  private static SparkSession session(String master, Map<String, String> settings) {
-    SparkSession.Builder builder =
-        SparkSession.builder()
-            .master(master)
-            .appName("cluster test")
-            .config("spark.ui.enabled", "false")
-            .config("spark.driver.host", "127.0.0.1");
-    settings.forEach(builder::config);
-    return builder.getOrCreate();
   }
 
   private void evaluate(SparkSession session, String output) {

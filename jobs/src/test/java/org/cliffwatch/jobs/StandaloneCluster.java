@@ -8,8 +8,10 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.apache.spark.sql.SparkSession;
 
 /** A real Spark cluster on this machine: a master and workers in processes of their own. */
 final class StandaloneCluster implements AutoCloseable {
@@ -67,12 +69,40 @@ final class StandaloneCluster implements AutoCloseable {
     }
   }
 
-  String url() {
+  private String url() {
     return url;
   }
 
+  static SparkSession.Builder sessionBuilder() {
+    return SparkSession.builder()
+        .appName("test")
+        .config("spark.ui.enabled", "false")
+        .config("spark.driver.host", "127.0.0.1");
+  }
+
+  /** A session of this cluster, whose executors see the test's classes. */
+  SparkSession session() {
+    return sessionBuilder()
+        .master(url())
+        .config("spark.executor.memory", "512m")
+        .config("spark.executor.extraClassPath", System.getProperty("java.class.path"))
+        .config(
+            "spark.executor.extraJavaOptions",
+            "-Dorg.bytedeco.javacpp.maxbytes=0 -Dorg.bytedeco.javacpp.maxphysicalbytes=0")
+        .config("spark.executorEnv.OMP_NUM_THREADS", "1")
+        .getOrCreate();
+  }
+
+  /** Waits for the condition, then kills an executor; whether there was one to kill. */
+  boolean killOneOnce(BooleanSupplier condition) {
+    while (!condition.getAsBoolean()) {
+      pause();
+    }
+    return executors().stream().findFirst().map(ProcessHandle::destroyForcibly).orElse(false);
+  }
+
   /** The executors' process ids: children of the workers. */
-  List<ProcessHandle> executors() {
+  private List<ProcessHandle> executors() {
     return processes.stream()
         .skip(1)
         .flatMap(Process::descendants)
@@ -127,7 +157,7 @@ final class StandaloneCluster implements AutoCloseable {
         log + " does not say '" + pattern + "' after " + PATIENCE + ":\n" + Files.readString(log));
   }
 
-  static void pause() {
+  private static void pause() {
     try {
       Thread.sleep(100);
     } catch (InterruptedException e) {

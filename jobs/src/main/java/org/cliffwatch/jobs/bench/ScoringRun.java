@@ -25,7 +25,9 @@ import org.cliffwatch.tasks.item.Item;
  * shard at a time.
  */
 final class ScoringRun implements AutoCloseable {
-  private static final int SHARD_ITEMS = 64;
+  private static final int LARGEST_SHARD = 64;
+  // So many shards a thread that none waits long for another's last one.
+  private static final int SHARDS_PER_THREAD = 8;
   private static final int WARM_UP_ITEMS = 8;
 
   private final Checkpoint checkpoint;
@@ -63,10 +65,10 @@ final class ScoringRun implements AutoCloseable {
   }
 
   Timing time(List<Item> items, int threads) throws InterruptedException {
+    int size = Math.min(LARGEST_SHARD, -Math.floorDiv(-items.size(), SHARDS_PER_THREAD * threads));
     List<List<Item>> shards =
-        IntStream.range(0, (items.size() + SHARD_ITEMS - 1) / SHARD_ITEMS)
-            .mapToObj(
-                s -> items.subList(s * SHARD_ITEMS, Math.min((s + 1) * SHARD_ITEMS, items.size())))
+        IntStream.range(0, -Math.floorDiv(-items.size(), size))
+            .mapToObj(s -> items.subList(s * size, Math.min((s + 1) * size, items.size())))
             .toList();
     Map<Stage, Long> before = scorer.nanos();
     ExecutorService workers = Executors.newFixedThreadPool(threads);

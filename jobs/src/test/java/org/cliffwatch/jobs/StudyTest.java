@@ -1,0 +1,93 @@
+package org.cliffwatch.jobs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.SparkSession;
+import org.cliffwatch.quantizer.train.Recipe;
+import org.cliffwatch.quantizer.train.Training;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Training on a standalone cluster. */
+class StudyTest {
+  private static final Path DATA = Path.of("../data/microworld");
+  private static final int FIRST = 20;
+  private static final int LAST = 320;
+
+  @TempDir Path folder;
+
+  @Test
+  void aTaskTriedAgainGoesOnFromItsLastCheckpointToTheSameBits() throws IOException {
+    Recipe recipe = recipe();
+    Training.run(recipe, DATA, folder.resolve("alone"), 1, (r, step) -> {});
+    Path checkpoints = folder.resolve("study");
+    AtomicBoolean killed = new AtomicBoolean();
+    List<Study.Trained> trained;
+    try (StandaloneCluster cluster = StandaloneCluster.start(folder.resolve("cluster"), 1);
+        SparkSession session = cluster.session()) {
+      CompletableFuture<Void> killer =
+          CompletableFuture.runAsync(
+              () ->
+                  killed.set(
+                      cluster.killOneOnce(
+                          () -> Files.exists(checkpoints.resolve("tiny/state-" + FIRST)))));
+      trained =
+          Study.train(
+              JavaSparkContext.fromSparkContext(session.sparkContext()),
+              List.of(recipe),
+              DATA,
+              checkpoints,
+              System.err);
+      killer.join();
+    }
+    assertThat(killed).isTrue();
+    assertThat(trained.get(0).result().steps()).isEqualTo(LAST - FIRST);
+    for (String file :
+        List.of("step20/model.safetensors", "step320/model.safetensors", "log.jsonl")) {
+      assertThat(checkpoints.resolve("tiny").resolve(file))
+          .hasSameBinaryContentAs(folder.resolve("alone").resolve(file));
+    }
+  }
+
+  /** Long enough after its first checkpoint that an executor can be lost there. */
+  private Recipe recipe() throws IOException {
+    Path file = folder.resolve("recipes.yaml");
+    Files.writeString(
+        file,
+        """
+        common:
+          half_precision: bf16
+          weight_decay: 0.1
+          gradient_clipping: 1.0
+          dropout: 0.1
+          model:
+            hidden_size: 64
+            num_hidden_layers: 2
+            num_attention_heads: 2
+            intermediate_size: 128
+            rotary_pct: 0.5
+            max_position_embeddings: 64
+          seed: 1
+          steps: 320
+          checkpoints: [20, 320]
+          batch_size: 4
+          sequence_length: 64
+          learning_rate: 3.0e-3
+          final_learning_rate: 1.0e-4
+          warmup_steps: 10
+          adam_beta1: 0.9
+          adam_beta2: 0.95
+          adam_epsilon: 1.0e-8
+        recipes:
+          - {name: tiny}
+        """);
+    return Recipe.read(file).get(0);
+  }
+}
