@@ -128,14 +128,19 @@ public final class Study implements Callable<Integer> {
     List<Trained> trained =
         spark.parallelize(all, all.size()).map(recipe -> trainOne(recipe, text, folder)).collect();
     for (Trained one : trained) {
-      log.printf(
-          Locale.ROOT,
-          "trained %s: %d steps now, loss %.4f, %.1f s, %.0f tokens/s%n",
-          one.recipe(),
-          one.result().steps(),
-          one.result().loss(),
-          one.result().seconds(),
-          one.result().tokensPerSecond());
+      Training.Result result = one.result();
+      if (result.steps() == 0) {
+        log.println(one.recipe() + ": trained already");
+      } else {
+        log.printf(
+            Locale.ROOT,
+            "trained %s: %d steps now, loss %.4f, %.1f s, %.0f tokens/s%n",
+            one.recipe(),
+            result.steps(),
+            result.loss(),
+            result.seconds(),
+            result.tokensPerSecond());
+      }
     }
     return trained;
   }

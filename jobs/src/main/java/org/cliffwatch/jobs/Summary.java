@@ -93,14 +93,29 @@ final class Summary {
               for (DegradationRow row : rows) {
                 if (row.task().equals(DegradationRow.MEAN)
                     && row.metric().equals(Metric.ACC.toString())) {
-                  text.append(verdict(slice, row)).append('\n');
+                  text.append(verdict(slice, row, turned(rows))).append('\n');
                 }
               }
             });
     return text.toString();
   }
 
-  private static String verdict(Slice slice, DegradationRow row) {
+  /** Answers that turned right or wrong: more telling than an accuracy in which the two cancel. */
+  private static String turned(List<DegradationRow> rows) {
+    long turned = 0;
+    long items = 0;
+    for (DegradationRow row : rows) {
+      if (!row.task().equals(DegradationRow.MEAN)
+          && row.metric().equals(Metric.ACC.toString())
+          && row.gained() != null) {
+        turned += row.gained() + row.lost();
+        items += row.items();
+      }
+    }
+    return String.format(Locale.ROOT, "%d of %d answers turned", turned, items);
+  }
+
+  private static String verdict(Slice slice, DegradationRow row, String turned) {
     String what =
         String.format(
             Locale.ROOT,
@@ -115,10 +130,11 @@ final class Summary {
     String change =
         String.format(
             Locale.ROOT,
-            "mean accuracy %+.2f %% (95 %%: %+.2f to %+.2f)",
+            "mean accuracy %+.2f %% (95 %%: %+.2f to %+.2f), %s",
             row.relPct(),
             row.relPctLow(),
-            row.relPctHigh());
+            row.relPctHigh(),
+            turned);
     if (row.relPctHigh() < CLIFF_PERCENT) {
       return what + change + ": a cliff";
     }
