@@ -86,11 +86,12 @@ CLIFFWATCH_JVM=(
   "-Dlog4j2.configurationFile=$CLIFFWATCH_HOME/conf/log4j2.properties"
 )
 
-# cliffwatch_java MAIN ARGS...: a main class without Spark.
+# cliffwatch_java MAIN ARGS...: a main class without Spark. Nearly all of its memory is weights, outside
+# the heap; the default collector would let the heap grow to as much again.
 cliffwatch_java() {
   cliffwatch_build
   # shellcheck disable=SC2086
-  exec "$(cliffwatch_java_binary)" "${CLIFFWATCH_JVM[@]}" ${CLIFFWATCH_JAVA_OPTS:-} \
+  exec "$(cliffwatch_java_binary)" "${CLIFFWATCH_JVM[@]}" ${CLIFFWATCH_JAVA_OPTS:--Xms32m -XX:+UseSerialGC} \
     -cp "$CLIFFWATCH_JAR:$(cliffwatch_logging_classpath)" "$@"
 }
 

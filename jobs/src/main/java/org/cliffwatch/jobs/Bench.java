@@ -1,6 +1,7 @@
 package org.cliffwatch.jobs;
 
 import java.util.concurrent.Callable;
+import org.cliffwatch.jobs.bench.PeersBench;
 import org.cliffwatch.jobs.bench.ScoreBench;
 import org.cliffwatch.quantizer.cli.LayersBench;
 import picocli.CommandLine;
@@ -14,7 +15,7 @@ import picocli.CommandLine.Spec;
     name = "bench.sh",
     description = "Speed of this machine.",
     mixinStandardHelpOptions = true,
-    subcommands = {LayersBench.class, ScoreBench.class})
+    subcommands = {LayersBench.class, ScoreBench.class, PeersBench.class})
 public final class Bench implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
@@ -25,6 +26,6 @@ public final class Bench implements Callable<Integer> {
   @Override
   public Integer call() {
     throw new ParameterException(
-        new CommandLine(spec), "found no command, expected layers or score");
+        new CommandLine(spec), "found no command, expected layers, score or peers");
   }
 }

@@ -1,10 +1,7 @@
 package org.cliffwatch.jobs.bench;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -32,19 +29,17 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /**
- * {@code bench.sh score}: documents a second and where the time goes; with {@code --peers} beside
- * other programs, in alternating repetitions of one run. All answers of a precision must be the
- * same bits in every repetition.
+ * {@code bench.sh score}: documents a second and where the time goes, in alternating repetitions of
+ * one run. All answers of a precision must be the same bits in every repetition.
  */
 @Command(
     name = "score",
     description = {
-      "Documents a second of a checkpoint, by precision, with a breakdown of the time; with --peers",
-      "beside what a user would run instead, in alternating repetitions."
+      "Documents a second of a checkpoint, by precision, with a breakdown of the time."
     },
     mixinStandardHelpOptions = true,
     sortOptions = false)
-public final class ScoreBench implements Callable<Integer> {
+public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
   @Option(names = "--checkpoint", required = true, description = "Hugging Face folder or .gguf.")
   private Path checkpoint;
 
@@ -67,22 +62,6 @@ public final class ScoreBench implements Callable<Integer> {
   @Option(names = "--threads", description = "Threads; all cores by default.")
   private int threads = Runtime.getRuntime().availableProcessors();
 
-  @Option(
-      names = "--peers",
-      split = ",",
-      paramLabel = "SYSTEM",
-      description = "Systems of the peers' script: lm-eval-fp32, llama.cpp-q8_0, …")
-  private List<String> peers = List.of();
-
-  @Option(names = "--peers-script", paramLabel = "FILE", description = "bench_peers.py.")
-  private Path peersScript;
-
-  @Option(names = "--python", defaultValue = "python3", description = "With the peers installed.")
-  private String python;
-
-  @Option(names = "--gguf", description = "The same model for llama.cpp.")
-  private Path gguf;
-
   @Option(names = "--json", paramLabel = "FILE", description = "Also writes the results here.")
   private Path json;
 
@@ -98,9 +77,6 @@ public final class ScoreBench implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException, InterruptedException {
-    if (!peers.isEmpty() && peersScript == null) {
-      throw new InvalidInputException("--peers needs --peers-script FILE");
-    }
     int equals = task.indexOf('=');
     if (equals <= 0) {
       throw new InvalidInputException("--task: found '" + task + "', expected NAME=DATA");
@@ -127,8 +103,9 @@ public final class ScoreBench implements Callable<Integer> {
         }
         note("repetition " + (r + 1), results.get("cliffwatch " + name));
       }
-      for (String peer : peers) {
-        add(results, peer, peerDocumentsPerSecond(peer, items.size()), Map.of());
+      for (String peer : peers()) {
+        Workload workload = new Workload(checkpoint, taskName(), items.size(), threads);
+        add(results, peer, documentsPerSecond(peer, workload), Map.of());
         note("repetition " + (r + 1), results.get(peer));
       }
     }
@@ -176,49 +153,21 @@ public final class ScoreBench implements Callable<Integer> {
     return shares;
   }
 
-  private double peerDocumentsPerSecond(String peer, int documents)
+  /** What a peer is asked to score. */
+  record Workload(Path checkpoint, String task, int documents, int threads) {}
+
+  /** Other programs to time in each repetition, and to give ratios against. */
+  List<String> peers() {
+    return List.of();
+  }
+
+  double documentsPerSecond(String peer, Workload workload)
       throws IOException, InterruptedException {
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                python,
-                peersScript.toString(),
-                "--checkpoint",
-                checkpoint.toString(),
-                "--docs",
-                Integer.toString(documents),
-                "--repeat",
-                "1",
-                "--threads",
-                Integer.toString(threads),
-                "--task",
-                task.substring(0, task.indexOf('=')),
-                "--systems",
-                peer));
-    if (gguf != null) {
-      command.addAll(List.of("--gguf", gguf.toString()));
-    }
-    ProcessBuilder builder =
-        new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD);
-    // Ours is single-threaded under many streams; a peer has all its threads.
-    builder.environment().put("OMP_NUM_THREADS", Integer.toString(threads));
-    Process process = builder.start();
-    double rate = Double.NaN;
-    try (BufferedReader lines =
-        new BufferedReader(
-            new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
-      for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-        if (line.startsWith("{")) {
-          var value = new ObjectMapper().readTree(line).get("docs_per_s");
-          rate = value == null ? rate : value.asDouble();
-        }
-      }
-    }
-    if (process.waitFor() != 0 || Double.isNaN(rate)) {
-      throw new InvalidInputException(
-          peer + ": the peers' script failed; try it alone: " + String.join(" ", command));
-    }
-    return rate;
+    throw new IllegalArgumentException(peer);
+  }
+
+  private String taskName() {
+    return task.substring(0, task.indexOf('='));
   }
 
   private void print(Map<String, Result> results, int documents, String kernel) throws IOException {
@@ -229,18 +178,18 @@ public final class ScoreBench implements Callable<Integer> {
         Locale.ROOT,
         "kernel: %s%n%s, %d documents, %d threads, medians of %d alternating repetitions%n%n",
         kernel,
-        task.substring(0, task.indexOf('=')),
+        taskName(),
         documents,
         threads,
         repeat);
     out.printf("%-24s %12s", "system", "documents/s");
-    for (String peer : peers) {
+    for (String peer : peers()) {
       out.printf(" %20s", "× " + peer);
     }
     out.println();
     for (Result result : results.values()) {
       out.printf(Locale.ROOT, "%-24s %12.2f", result.system(), result.median());
-      for (String peer : peers) {
+      for (String peer : peers()) {
         out.printf(Locale.ROOT, " %20.2f", result.median() / results.get(peer).median());
       }
       out.println();
@@ -261,7 +210,7 @@ public final class ScoreBench implements Callable<Integer> {
     if (json != null) {
       Map<String, Object> all = new LinkedHashMap<>(machine);
       all.put("kernel", kernel);
-      all.put("task", task.substring(0, task.indexOf('=')));
+      all.put("task", taskName());
       all.put("documents", documents);
       all.put("threads", threads);
       all.put("results", results.values());
