@@ -3,6 +3,7 @@ package org.cliffwatch.jobs;
 import java.util.concurrent.Callable;
 import org.cliffwatch.jobs.bench.PeersBench;
 import org.cliffwatch.jobs.bench.ScoreBench;
+import org.cliffwatch.jobs.bench.SparkBench;
 import org.cliffwatch.quantizer.cli.LayersBench;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -15,7 +16,7 @@ import picocli.CommandLine.Spec;
     name = "bench.sh",
     description = "Speed of this machine.",
     mixinStandardHelpOptions = true,
-    subcommands = {LayersBench.class, ScoreBench.class, PeersBench.class})
+    subcommands = {LayersBench.class, ScoreBench.class, SparkBench.class, PeersBench.class})
 public final class Bench implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
@@ -26,6 +27,6 @@ public final class Bench implements Callable<Integer> {
   @Override
   public Integer call() {
     throw new ParameterException(
-        new CommandLine(spec), "found no command, expected layers, score or peers");
+        new CommandLine(spec), "found no command, expected layers, score, spark or peers");
   }
 }

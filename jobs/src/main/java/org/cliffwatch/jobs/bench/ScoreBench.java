@@ -12,17 +12,12 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.apache.commons.math3.stat.descriptive.rank.Median;
-import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.cli.Machine;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.model.Stage;
 import org.cliffwatch.quantizer.scheme.Precisions;
-import org.cliffwatch.tasks.definition.PromptVersion;
-import org.cliffwatch.tasks.definition.Tasks;
 import org.cliffwatch.tasks.item.Item;
-import org.cliffwatch.tasks.item.ItemSet;
-import org.cliffwatch.tasks.item.LocalFiles;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -50,8 +45,13 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
       description = "Default: ${DEFAULT-VALUE}.")
   private List<String> precisions;
 
-  @Option(names = "--task", required = true, paramLabel = "NAME=DATA", description = "A task.")
-  private String task;
+  @Option(
+      names = "--task",
+      required = true,
+      paramLabel = "NAME=DATA",
+      converter = BenchTask.Converter.class,
+      description = "A task and its file or folder.")
+  private BenchTask task;
 
   @Option(names = "--limit", defaultValue = "400", description = "Default: ${DEFAULT-VALUE}.")
   private int limit;
@@ -77,18 +77,7 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
 
   @Override
   public Integer call() throws IOException, InterruptedException {
-    int equals = task.indexOf('=');
-    if (equals <= 0) {
-      throw new InvalidInputException("--task: found '" + task + "', expected NAME=DATA");
-    }
-    List<Item> items =
-        ItemSet.read(
-                Tasks.load(task.substring(0, equals)),
-                task.substring(equals + 1),
-                new LocalFiles(),
-                PromptVersion.V1,
-                limit)
-            .items();
+    List<Item> items = task.items(limit);
     Backend backend = Backends.open(Backends.AUTO);
     Map<String, Result> results = new LinkedHashMap<>();
     Map<String, List<double[]>> answers = new LinkedHashMap<>();
@@ -104,7 +93,7 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
         note("repetition " + (r + 1), results.get("cliffwatch " + name));
       }
       for (String peer : peers()) {
-        Workload workload = new Workload(checkpoint, taskName(), items.size(), threads);
+        Workload workload = new Workload(checkpoint, task.name(), items.size(), threads);
         add(results, peer, documentsPerSecond(peer, workload), Map.of());
         note("repetition " + (r + 1), results.get(peer));
       }
@@ -166,10 +155,6 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
     throw new IllegalArgumentException(peer);
   }
 
-  private String taskName() {
-    return task.substring(0, task.indexOf('='));
-  }
-
   private void print(Map<String, Result> results, int documents, String kernel) throws IOException {
     var out = spec.commandLine().getOut();
     Map<String, Object> machine = Machine.facts();
@@ -178,7 +163,7 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
         Locale.ROOT,
         "kernel: %s%n%s, %d documents, %d threads, medians of %d alternating repetitions%n%n",
         kernel,
-        taskName(),
+        task.name(),
         documents,
         threads,
         repeat);
@@ -210,7 +195,7 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
     if (json != null) {
       Map<String, Object> all = new LinkedHashMap<>(machine);
       all.put("kernel", kernel);
-      all.put("task", taskName());
+      all.put("task", task.name());
       all.put("documents", documents);
       all.put("threads", threads);
       all.put("results", results.values());
