@@ -21,6 +21,7 @@ import org.cliffwatch.tasks.item.Item;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /**
@@ -30,7 +31,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "score",
     description = {
-      "Documents a second of a checkpoint, by precision, with a breakdown of the time."
+      "Documents a second of a checkpoint, by precision and threads, with a breakdown of the time."
     },
     mixinStandardHelpOptions = true,
     sortOptions = false)
@@ -59,16 +60,21 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
   @Option(names = "--repeat", defaultValue = "3", description = "Default: ${DEFAULT-VALUE}.")
   private int repeat;
 
-  @Option(names = "--threads", description = "Threads; all cores by default.")
-  private int threads = Runtime.getRuntime().availableProcessors();
+  @Option(
+      names = "--threads",
+      split = ",",
+      description = "1,2 shows what the second gives. Default: all cores.")
+  private List<Integer> threadCounts = List.of(Runtime.getRuntime().availableProcessors());
 
   @Option(names = "--json", paramLabel = "FILE", description = "Also writes the results here.")
   private Path json;
 
   @Spec private CommandSpec spec;
 
+  private record Measured(String system, int threads) {}
+
   private record Result(
-      String system, List<Double> documentsPerSecond, Map<String, Double> breakdown) {
+      String system, int threads, List<Double> documentsPerSecond, Map<String, Double> breakdown) {
     double median() {
       return new Median()
           .evaluate(documentsPerSecond.stream().mapToDouble(Double::doubleValue).toArray());
@@ -77,41 +83,61 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
 
   @Override
   public Integer call() throws IOException, InterruptedException {
+    if (threadCounts.stream().anyMatch(threads -> threads < 1)) {
+      throw new ParameterException(
+          spec.commandLine(), "--threads: found " + threadCounts + ", expected 1 or more");
+    }
     List<Item> items = task.items(limit);
     Backend backend = Backends.open(Backends.AUTO);
-    Map<String, Result> results = new LinkedHashMap<>();
+    Map<Measured, Result> results = new LinkedHashMap<>();
     Map<String, List<double[]>> answers = new LinkedHashMap<>();
-    for (int r = 0; r < repeat; r++) {
-      for (String name : precisions) {
-        try (ScoringRun run =
-            new ScoringRun(checkpoint, Precisions.packaged().named(name), backend)) {
-          run.warmUp(items, threads);
-          ScoringRun.Timing timing = run.time(items, threads);
-          requireSame(name, answers.putIfAbsent(name, timing.logLikelihoods()), timing);
-          add(results, "cliffwatch " + name, items.size() / timing.seconds(), breakdown(timing));
+    for (int r = 1; r <= repeat; r++) {
+      for (int threads : threadCounts) {
+        for (String name : precisions) {
+          try (ScoringRun run =
+              new ScoringRun(checkpoint, Precisions.packaged().named(name), backend)) {
+            run.warmUp(items, threads);
+            ScoringRun.Timing timing = run.time(items, threads);
+            requireSame(name, answers.putIfAbsent(name, timing.logLikelihoods()), timing);
+            double rate = items.size() / timing.seconds();
+            add(results, r, ours(name), threads, rate, breakdown(timing));
+          }
         }
-        note("repetition " + (r + 1), results.get("cliffwatch " + name));
-      }
-      for (String peer : peers()) {
-        Workload workload = new Workload(checkpoint, task.name(), items.size(), threads);
-        add(results, peer, documentsPerSecond(peer, workload), Map.of());
-        note("repetition " + (r + 1), results.get(peer));
+        for (String peer : peers()) {
+          Workload workload = new Workload(checkpoint, task.name(), items.size(), threads);
+          add(results, r, peer, threads, documentsPerSecond(peer, workload), Map.of());
+        }
       }
     }
     print(results, items.size(), backend.kernel());
     return 0;
   }
 
-  private void note(String repetition, Result result) {
-    List<Double> rates = result.documentsPerSecond();
+  private static String ours(String precision) {
+    return "cliffwatch " + precision;
+  }
+
+  private void add(
+      Map<Measured, Result> results,
+      int repetition,
+      String system,
+      int threads,
+      double rate,
+      Map<String, Double> breakdown) {
+    Measured what = new Measured(system, threads);
+    Result old = results.get(what);
+    List<Double> rates = new ArrayList<>(old == null ? List.of() : old.documentsPerSecond());
+    rates.add(rate);
+    results.put(what, new Result(system, threads, rates, breakdown));
     spec.commandLine()
         .getErr()
         .printf(
             Locale.ROOT,
-            "%s: %s %.2f documents/s%n",
+            "repetition %d: %s, threads %d: %.2f documents/s%n",
             repetition,
-            result.system(),
-            rates.get(rates.size() - 1));
+            system,
+            threads,
+            rate);
   }
 
   private static void requireSame(
@@ -122,14 +148,6 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
             precision + ": item " + i + " scored other bits in another repetition");
       }
     }
-  }
-
-  private static void add(
-      Map<String, Result> results, String system, double rate, Map<String, Double> breakdown) {
-    Result old = results.get(system);
-    List<Double> rates = new ArrayList<>(old == null ? List.of() : old.documentsPerSecond());
-    rates.add(rate);
-    results.put(system, new Result(system, rates, breakdown));
   }
 
   private static Map<String, Double> breakdown(ScoringRun.Timing timing) {
@@ -155,38 +173,49 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
     throw new IllegalArgumentException(peer);
   }
 
-  private void print(Map<String, Result> results, int documents, String kernel) throws IOException {
+  private void print(Map<Measured, Result> results, int documents, String kernel)
+      throws IOException {
     var out = spec.commandLine().getOut();
     Map<String, Object> machine = Machine.facts();
     machine.forEach((key, value) -> out.println(key + ": " + value));
     out.printf(
         Locale.ROOT,
-        "kernel: %s%n%s, %d documents, %d threads, medians of %d alternating repetitions%n%n",
+        "kernel: %s%n%s, %d documents, medians of %d alternating repetitions%n%n",
         kernel,
         task.name(),
         documents,
-        threads,
         repeat);
-    out.printf("%-24s %12s", "system", "documents/s");
+    out.printf("%-24s %7s %12s", "system", "threads", "documents/s");
+    int first = threadCounts.get(0);
+    boolean scaling = threadCounts.size() > 1;
+    if (scaling) {
+      out.printf(" %12s", "× threads " + first);
+    }
     for (String peer : peers()) {
       out.printf(" %20s", "× " + peer);
     }
     out.println();
     for (Result result : results.values()) {
-      out.printf(Locale.ROOT, "%-24s %12.2f", result.system(), result.median());
+      out.printf(
+          Locale.ROOT, "%-24s %7d %12.2f", result.system(), result.threads(), result.median());
+      if (scaling) {
+        Result alone = results.get(new Measured(result.system(), first));
+        out.printf(Locale.ROOT, " %12.2f", result.median() / alone.median());
+      }
       for (String peer : peers()) {
-        out.printf(Locale.ROOT, " %20.2f", result.median() / results.get(peer).median());
+        Result rival = results.get(new Measured(peer, result.threads()));
+        out.printf(Locale.ROOT, " %20.2f", result.median() / rival.median());
       }
       out.println();
     }
-    out.printf("%n%-24s", "share of thread time");
+    out.printf("%n%-24s %7s", "share of thread time", "threads");
     for (Stage stage : Stage.values()) {
       out.printf(" %11s", stage.name().toLowerCase(Locale.ROOT));
     }
     out.println();
     for (Result result : results.values()) {
       if (!result.breakdown().isEmpty()) {
-        out.printf("%-24s", result.system());
+        out.printf(Locale.ROOT, "%-24s %7d", result.system(), result.threads());
         result.breakdown().values().forEach(v -> out.printf(Locale.ROOT, " %10.1f%%", 100 * v));
         out.println();
       }
@@ -197,7 +226,6 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
       all.put("kernel", kernel);
       all.put("task", task.name());
       all.put("documents", documents);
-      all.put("threads", threads);
       all.put("results", results.values());
       Files.writeString(
           json, new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(all) + "\n");
