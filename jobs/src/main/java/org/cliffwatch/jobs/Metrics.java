@@ -6,12 +6,12 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.apache.commons.math3.stat.StatUtils;
 import org.cliffwatch.jobs.plan.Cell;
 import org.cliffwatch.jobs.table.MetricRow;
 import org.cliffwatch.jobs.table.ScoreRow;
 import org.cliffwatch.tasks.definition.TaskDefinition;
-import org.cliffwatch.tasks.metric.ChoiceScore;
 import org.cliffwatch.tasks.metric.ItemResult;
 import org.cliffwatch.tasks.metric.Metric;
 import org.cliffwatch.tasks.metric.MetricState;
@@ -40,24 +40,8 @@ final class Metrics {
   static List<ItemResult> results(List<ScoreRow> rows, OutputType type, int replica) {
     return rows.stream()
         .filter(row -> row.isOk() && row.replica() == replica)
-        .map(row -> result(row, type))
+        .map(row -> row.result(type))
         .toList();
-  }
-
-  private static ItemResult result(ScoreRow row, OutputType type) {
-    List<ChoiceScore> choices =
-        row.choices().stream()
-            .map(
-                choice ->
-                    new ChoiceScore(
-                        choice.loglikelihood(),
-                        choice.tokens(),
-                        choice.characters(),
-                        choice.words(),
-                        choice.bytes(),
-                        choice.greedy()))
-            .toList();
-    return new ItemResult(type, row.item(), row.gold(), choices);
   }
 
   /**
@@ -76,7 +60,7 @@ final class Metrics {
     TaskDefinition task = cell.items().definition();
     long failed = rows.stream().filter(row -> row.replica() == 0 && !row.isOk()).count();
     Map<Integer, List<ItemResult>> results =
-        java.util.stream.IntStream.range(0, replicas)
+        IntStream.range(0, replicas)
             .boxed()
             .collect(
                 Collectors.toMap(

@@ -25,7 +25,6 @@ import org.cliffwatch.tasks.cli.TasksCommand;
 import org.cliffwatch.tasks.cli.TasksSubcommand;
 import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.interchange.LmEvalExport;
-import org.cliffwatch.tasks.metric.ChoiceScore;
 import org.cliffwatch.tasks.metric.ItemResult;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -106,7 +105,7 @@ public final class ExportLmEval implements TasksSubcommand {
       }
     }
     Map<Integer, DocumentRow> documents = documents(tables, cell);
-    List<ItemResult> results = scored.stream().map(row -> result(task, row)).toList();
+    List<ItemResult> results = scored.stream().map(row -> row.result(task.outputType())).toList();
     List<ObjectNode> known =
         scored.stream().map(row -> known(row, documents.get(row.item()))).toList();
     export.add(task, items, results, known);
@@ -120,24 +119,6 @@ public final class ExportLmEval implements TasksSubcommand {
             .collect(
                 Collectors.toMap(
                     DocumentRow::item, Function.identity(), (a, b) -> b, TreeMap::new));
-  }
-
-  private static ItemResult result(TaskDefinition task, ScoreRow row) {
-    return new ItemResult(
-        task.outputType(),
-        row.item(),
-        row.gold(),
-        row.choices().stream()
-            .map(
-                choice ->
-                    new ChoiceScore(
-                        choice.loglikelihood(),
-                        choice.tokens(),
-                        choice.characters(),
-                        choice.words(),
-                        choice.bytes(),
-                        choice.greedy()))
-            .toList());
   }
 
   /** What the tables know of a sample besides its scores. */

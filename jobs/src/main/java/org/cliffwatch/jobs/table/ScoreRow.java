@@ -1,6 +1,9 @@
 package org.cliffwatch.jobs.table;
 
 import java.util.List;
+import org.cliffwatch.tasks.metric.ChoiceScore;
+import org.cliffwatch.tasks.metric.ItemResult;
+import org.cliffwatch.tasks.metric.OutputType;
 
 /**
  * A row of {@code scores}: one item under one replica. Partitioned by model, precision, step, task.
@@ -52,9 +55,19 @@ public record ScoreRow(
       int bytes,
       boolean greedy,
       boolean truncated,
-      boolean straddled) {}
+      boolean straddled) {
+
+    private ChoiceScore score() {
+      return new ChoiceScore(loglikelihood, tokens, characters, words, bytes, greedy);
+    }
+  }
 
   public boolean isOk() {
     return status.equals(OK);
+  }
+
+  /** What metrics are made of. */
+  public ItemResult result(OutputType type) {
+    return new ItemResult(type, item, gold, choices.stream().map(Choice::score).toList());
   }
 }
