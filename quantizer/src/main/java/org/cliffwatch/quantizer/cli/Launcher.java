@@ -19,7 +19,7 @@ final class Launcher {
         .setParameterExceptionHandler(
             (e, args) -> {
               var err = e.getCommandLine().getErr();
-              err.println(e.getMessage());
+              err.println("error: " + e.getMessage());
               CommandLine.UnmatchedArgumentException.printSuggestions(e, err);
               err.println("Try --help.");
               return BAD_INPUT;
@@ -27,7 +27,7 @@ final class Launcher {
         .setExecutionExceptionHandler(
             (e, commandLine, parsed) -> {
               if (e instanceof InvalidInputException) {
-                commandLine.getErr().println(e.getMessage());
+                commandLine.getErr().println("error: " + e.getMessage());
                 return BAD_INPUT;
               }
               e.printStackTrace(commandLine.getErr());

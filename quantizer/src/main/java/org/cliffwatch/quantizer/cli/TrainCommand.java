@@ -7,22 +7,19 @@ import java.util.concurrent.Callable;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.train.Recipe;
 import org.cliffwatch.quantizer.train.Training;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /** Trains recipes one after the other, without Spark. */
 @Command(
-    name = "train",
+    name = "train.sh",
     mixinStandardHelpOptions = true,
     sortOptions = false,
-    exitCodeOnInvalidInput = TrainCommand.BAD_INPUT,
-    exitCodeOnExecutionException = TrainCommand.INTERNAL_ERROR,
     description =
-        "Trains the recipes of a file, each into OUTPUT/NAME/step{N}; an interrupted run goes on.")
+        "Trains the recipes of a file, each into OUTPUT/NAME/step{N}; an interrupted run goes on.",
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {"0:done", "3:bad usage or input", "5:internal error"})
 public final class TrainCommand implements Callable<Integer> {
-  static final int BAD_INPUT = 3;
-  static final int INTERNAL_ERROR = 5;
   private static final int REPORT_EVERY = 50;
 
   @Option(names = "--recipes", required = true, paramLabel = "FILE", description = "Recipes, YAML.")
@@ -78,7 +75,7 @@ public final class TrainCommand implements Callable<Integer> {
             result.tokensPerSecond());
       }
     }
-    return CommandLine.ExitCode.OK;
+    return Launcher.DONE;
   }
 
   private void report(Recipe recipe, Training.Step step) {
@@ -97,15 +94,6 @@ public final class TrainCommand implements Callable<Integer> {
   }
 
   public static void main(String[] arguments) {
-    CommandLine command = new CommandLine(new TrainCommand());
-    command.setExecutionExceptionHandler(
-        (error, commandLine, result) -> {
-          if (error instanceof InvalidInputException) {
-            commandLine.getErr().println(error.getMessage());
-            return BAD_INPUT;
-          }
-          throw error;
-        });
-    System.exit(command.execute(arguments));
+    System.exit(Launcher.run(new TrainCommand(), arguments));
   }
 }
