@@ -10,12 +10,13 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
-import java.util.TreeMap;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.kernel.Linear;
+import org.cliffwatch.quantizer.kernel.Projection;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 import org.cliffwatch.quantizer.kernel.onednn.BareProduct;
 import org.cliffwatch.quantizer.model.Inventory;
@@ -32,7 +33,9 @@ import picocli.CommandLine.Option;
     description = {
       "The linear layers of a checkpoint, a line a shape and precision: the rate of the whole layer"
           + " (inputs packed or quantized, tiles, scales and bias, Java arrays on both sides) beside"
-          + " the library's bare product of the same rows in one call. One thread.",
+          + " the library's bare product of the same rows in one call. Layers that share an input"
+          + " (query, key and value; gate and up) run together, as they do in the model. The last"
+          + " line of a precision is all layers of the checkpoint. One thread.",
       "",
       "Ours and bare alternate; each rate is of the fastest repetition, which another process did"
           + " not interrupt. Weights are random.",
@@ -79,8 +82,30 @@ public final class LayersBench implements Callable<Integer> {
     JSON
   }
 
-  /** Outputs and inputs, and how many layers have them. */
-  private record Shape(long outputs, long inputs) {}
+  /**
+   * Layers that share an input.
+   *
+   * @param outputs of each
+   */
+  private record Shape(int inputs, List<Integer> outputs) {
+    static Shape of(List<Inventory.Matrix> layer) {
+      return new Shape(
+          Math.toIntExact(layer.get(0).columns()),
+          layer.stream().map(matrix -> Math.toIntExact(matrix.rows())).toList());
+    }
+
+    double operations(int rows) {
+      return 2.0 * rows * inputs * outputs.stream().mapToInt(Integer::intValue).sum();
+    }
+
+    @Override
+    public String toString() {
+      return outputs.stream().map(String::valueOf).collect(Collectors.joining("+"));
+    }
+  }
+
+  /** Seconds of the fastest repetition. */
+  private record Timing(double ours, double bare, String routine) {}
 
   @Override
   public Integer call() throws JsonProcessingException {
@@ -89,57 +114,79 @@ public final class LayersBench implements Callable<Integer> {
     List<Map<String, Object>> lines = new ArrayList<>();
     for (String name : precisions) {
       Precision precision = Precisions.packaged().named(name);
-      for (Map.Entry<Shape, Integer> shape : shapes.entrySet()) {
-        lines.add(measure(backend, precision, shape.getKey(), shape.getValue()));
+      double operations = 0;
+      double ours = 0;
+      double bare = 0;
+      for (Map.Entry<Shape, Integer> entry : shapes.entrySet()) {
+        Shape shape = entry.getKey();
+        int layers = entry.getValue();
+        Timing timing = measure(backend, precision, shape);
+        String inputs = String.valueOf(shape.inputs);
+        lines.add(line(name, inputs, shape.toString(), layers, shape.operations(rows), timing));
+        operations += layers * shape.operations(rows);
+        ours += layers * timing.ours;
+        bare += layers * timing.bare;
       }
+      int layers = shapes.values().stream().mapToInt(Integer::intValue).sum();
+      lines.add(line(name, "all", "", layers, operations, new Timing(ours, bare, "")));
     }
     print(backend, lines);
     return Launcher.DONE;
   }
 
+  /** The shapes in the order of the model, and how many layers have them. */
   private Map<Shape, Integer> shapes() {
     try (Checkpoint opened = Checkpoint.open(checkpoint)) {
-      Map<Shape, Integer> layers =
-          new TreeMap<>(
-              (a, b) ->
-                  a.outputs != b.outputs
-                      ? Long.compare(a.outputs, b.outputs)
-                      : Long.compare(a.inputs, b.inputs));
-      for (Inventory.Matrix matrix : Inventory.of(opened).quantized()) {
-        layers.merge(new Shape(matrix.rows(), matrix.columns()), 1, Integer::sum);
+      Map<Shape, Integer> shapes = new LinkedHashMap<>();
+      for (List<Inventory.Matrix> layer : Inventory.of(opened).layers()) {
+        shapes.merge(Shape.of(layer), 1, Integer::sum);
       }
-      return layers;
+      return shapes;
     }
   }
 
-  private Map<String, Object> measure(
-      Backend backend, Precision precision, Shape shape, int layers) {
-    int outputs = Math.toIntExact(shape.outputs);
-    int inputs = Math.toIntExact(shape.inputs);
+  private Timing measure(Backend backend, Precision precision, Shape shape) {
     SplittableRandom random = new SplittableRandom(1);
-    float[] x = normals(random, rows * inputs, precision);
-    float[] y = new float[rows * outputs];
-    WeightRows weight = new RandomRows(outputs, inputs);
-    double operations = 2.0 * rows * outputs * inputs;
-    try (Linear linear = backend.linear(weight, new float[outputs], precision);
-        BareProduct bare = new BareProduct(weight, precision, rows)) {
-      double ours = Double.MAX_VALUE;
-      double bares = Double.MAX_VALUE;
+    float[] x = normals(random, rows * shape.inputs, precision);
+    List<Projection> projections = new ArrayList<>();
+    List<BareProduct> products = new ArrayList<>();
+    float[][] y = new float[shape.outputs.size()][];
+    for (int outputs : shape.outputs) {
+      WeightRows weight = new RandomRows(outputs, shape.inputs);
+      y[projections.size()] = new float[rows * outputs];
+      projections.add(new Projection(weight, new float[outputs]));
+      products.add(new BareProduct(weight, precision, rows));
+    }
+    double ours = Double.MAX_VALUE;
+    double bare = Double.MAX_VALUE;
+    try (Linear linear = backend.linear(projections, precision)) {
       for (int repetition = 0; repetition < repetitions; repetition++) {
         ours = Math.min(ours, seconds(() -> linear.apply(x, rows, y)));
-        bares = Math.min(bares, seconds(bare::multiply));
+        bare = Math.min(bare, seconds(() -> products.forEach(BareProduct::multiply)));
       }
-      Map<String, Object> line = new LinkedHashMap<>();
-      line.put("precision", precision.name());
-      line.put("inputs", inputs);
-      line.put("outputs", outputs);
-      line.put("layers", layers);
-      line.put("layer_gops", Math.round(operations / ours / 1e8) / 10.0);
-      line.put("bare_gops", Math.round(operations / bares / 1e8) / 10.0);
-      line.put("ratio", Math.round(1000 * bares / ours) / 1000.0);
-      line.put("routine", bare.implementation());
-      return line;
+      return new Timing(ours, bare, products.get(0).implementation());
+    } finally {
+      products.forEach(BareProduct::close);
     }
+  }
+
+  private static Map<String, Object> line(
+      String precision,
+      String inputs,
+      String outputs,
+      int layers,
+      double operations,
+      Timing timing) {
+    Map<String, Object> line = new LinkedHashMap<>();
+    line.put("precision", precision);
+    line.put("inputs", inputs);
+    line.put("outputs", outputs);
+    line.put("layers", layers);
+    line.put("layer_gops", Math.round(operations / timing.ours / 1e8) / 10.0);
+    line.put("bare_gops", Math.round(operations / timing.bare / 1e8) / 10.0);
+    line.put("ratio", Math.round(1000 * timing.bare / timing.ours) / 1000.0);
+    line.put("routine", timing.routine);
+    return line;
   }
 
   /** Seconds a call, over calls that take about 5 ms. */
@@ -176,7 +223,7 @@ public final class LayersBench implements Callable<Integer> {
       return;
     }
     report.forEach((name, value) -> System.out.println(name + ": " + value));
-    String columns = "%-10s %7s %8s %7s %11s %10s %6s  %s%n";
+    String columns = "%-10s %7s %11s %7s %11s %10s %6s  %s%n";
     System.out.printf(
         Locale.ROOT,
         columns,

@@ -1,7 +1,9 @@
 package org.cliffwatch.quantizer.model;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.FloatType;
@@ -26,14 +28,14 @@ public final class Inventory {
 
   private final Architecture architecture;
   private final Weights weights;
-  private final List<Matrix> quantized;
+  private final List<List<Matrix>> layers;
   private final List<Matrix> kept;
 
   private Inventory(
-      Architecture architecture, Weights weights, List<Matrix> quantized, List<Matrix> kept) {
+      Architecture architecture, Weights weights, List<List<Matrix>> layers, List<Matrix> kept) {
     this.architecture = architecture;
     this.weights = weights;
-    this.quantized = List.copyOf(quantized);
+    this.layers = List.copyOf(layers);
     this.kept = List.copyOf(kept);
   }
 
@@ -46,25 +48,20 @@ public final class Inventory {
     Family family = Family.of(checkpoint.config());
     Architecture architecture = family.architecture(checkpoint.config());
     Weights weights = family.weights(checkpoint, architecture);
-    List<Matrix> quantized = new ArrayList<>();
+    List<List<Matrix>> layers = new ArrayList<>();
     for (Weights.Layer layer : weights.layers()) {
-      add(quantized, layer.query());
-      add(quantized, layer.key());
-      add(quantized, layer.value());
-      add(quantized, layer.attentionOutput());
-      add(quantized, layer.gate());
-      add(quantized, layer.up());
-      add(quantized, layer.down());
+      layers.add(matrices(layer.query(), layer.key(), layer.value()));
+      layers.add(matrices(layer.attentionOutput()));
+      layers.add(matrices(layer.gate(), layer.up()));
+      layers.add(matrices(layer.down()));
     }
     List<Matrix> kept = new ArrayList<>();
     kept.add(matrix(weights.tokens()));
     if (weights.positions() != null) {
       kept.add(matrix(weights.positions()));
     }
-    add(kept, weights.projectIn());
-    add(kept, weights.projectOut());
-    add(kept, weights.head());
-    return new Inventory(architecture, weights, quantized, kept);
+    kept.addAll(matrices(weights.projectIn(), weights.projectOut(), weights.head()));
+    return new Inventory(architecture, weights, layers, kept);
   }
 
   /** What would be computed. */
@@ -76,9 +73,14 @@ public final class Inventory {
     return weights;
   }
 
-  /** The linear layers inside blocks. */
+  /** The linear layers inside blocks, together where they share an input and are packed as one. */
+  public List<List<Matrix>> layers() {
+    return layers;
+  }
+
+  /** The linear layers inside blocks, one by one. */
   public List<Matrix> quantized() {
-    return quantized;
+    return layers.stream().flatMap(List::stream).toList();
   }
 
   /**
@@ -106,7 +108,7 @@ public final class Inventory {
   public long bytes(Precision precision) {
     boolean scaled = precision.weightBits() < 16;
     long bytes = 0;
-    for (Matrix matrix : quantized) {
+    for (Matrix matrix : quantized()) {
       bytes += matrix.elements() * precision.weightBits() / Byte.SIZE;
       bytes += scaled ? matrix.rows() * SCALE_BYTES : 0;
     }
@@ -117,10 +119,12 @@ public final class Inventory {
     return bytes;
   }
 
-  private static void add(List<Matrix> matrices, Projection projection) {
-    if (projection != null) {
-      matrices.add(matrix(projection.weight()));
-    }
+  /** Of the roles that the architecture has. */
+  private static List<Matrix> matrices(Projection... projections) {
+    return Arrays.stream(projections)
+        .filter(Objects::nonNull)
+        .map(projection -> matrix(projection.weight()))
+        .toList();
   }
 
   private static Matrix matrix(WeightRows rows) {
