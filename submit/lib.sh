@@ -67,12 +67,13 @@ cliffwatch_spark_classpath() {
   fi
 }
 
-# What the commands without Spark need beside the application jar: its logging.
-cliffwatch_logging_classpath() {
-  if [ -n "${SPARK_HOME:-}" ] && [ ! -f "$CLIFFWATCH_TARGET/logging.classpath" ]; then
-    find "$SPARK_HOME/jars" -name 'slf4j-api*.jar' -o -name 'log4j-*.jar' | tr '\n' ':'
+# What the commands without Spark need beside the application jar: logging, and what ND4J shares with
+# Spark.
+cliffwatch_common_classpath() {
+  if [ -n "${SPARK_HOME:-}" ] && [ ! -f "$CLIFFWATCH_TARGET/common.classpath" ]; then
+    find "$SPARK_HOME/jars" -name 'slf4j-api*.jar' -o -name 'log4j-*.jar' -o -name 'commons-*.jar' | tr '\n' ':'
   else
-    cat "$CLIFFWATCH_TARGET/logging.classpath"
+    cat "$CLIFFWATCH_TARGET/common.classpath"
   fi
 }
 
@@ -92,7 +93,7 @@ cliffwatch_java() {
   cliffwatch_build
   # shellcheck disable=SC2086
   exec "$(cliffwatch_java_binary)" "${CLIFFWATCH_JVM[@]}" ${CLIFFWATCH_JAVA_OPTS:--Xms32m -XX:+UseSerialGC} \
-    -cp "$CLIFFWATCH_JAR:$(cliffwatch_logging_classpath)" "$@"
+    -cp "$CLIFFWATCH_JAR:$(cliffwatch_common_classpath)" "$@"
 }
 
 # cliffwatch_java_beside_spark MAIN ARGS...: a main class without Spark that uses libraries of Spark's.

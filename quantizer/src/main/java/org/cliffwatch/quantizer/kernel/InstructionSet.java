@@ -53,6 +53,11 @@ public enum InstructionSet {
     return name().toLowerCase(Locale.ROOT);
   }
 
+  /** Whether products of int8 are added in 32 bits, and not in pairs in 16 first. */
+  public boolean hasVnni() {
+    return includes(AVX2_VNNI) || includes(AVX512_VNNI);
+  }
+
   public boolean includes(InstructionSet other) {
     return (mask & other.mask) == other.mask;
   }

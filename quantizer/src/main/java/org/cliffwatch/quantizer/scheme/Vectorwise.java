@@ -16,6 +16,9 @@ public final class Vectorwise implements Scheme {
   /** Codes of 8 bits lie in ±127; −128 is not used. */
   public static final int LEVELS_8_BIT = 127;
 
+  /** So many products of codes of 8 bits have a sum within 2²⁴: float32 adds them exactly. */
+  public static final int FLOAT32_SUM = (1 << 24) / (LEVELS_8_BIT * LEVELS_8_BIT);
+
   @Override
   public String name() {
     return "vectorwise";

@@ -18,7 +18,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every precision's linear layer, both backends, beside sums in float64 and exact integers. */
 class LinearTest {
-  private static final int[] SIZES = {1, 7, 8, 15, 16, 17, 31, 33, 63, 65, 192, 577, 1031};
+  private static final int[] SIZES = {
+    1, 7, 8, 15, 16, 17, 31, 33, 63, 65, 192, 577, 1031, 1041, 2081
+  };
 
   /** A float32 sum of n products of magnitude one, in any order: n · 2⁻²⁴, of a sum of √n. */
   private static final double FLOAT32_SUM = 2e-6;

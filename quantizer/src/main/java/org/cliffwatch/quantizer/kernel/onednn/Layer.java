@@ -8,7 +8,7 @@ import org.cliffwatch.quantizer.kernel.vector.TileReader;
 /**
  * A weight ready to multiply: {@code y = x Wᵀ}, with the scales that are applied to the product.
  *
- * @param matmuls by descending rows; one, unless the product is exact
+ * @param matmuls by descending rows; one, unless the product is of integers
  * @param inputs before packing
  * @param outputs before packing
  * @param weightScales (outputs) for integer products, else null
@@ -40,10 +40,13 @@ record Layer(
    */
   void pack(float[] x, int at, int rows, ByteBuffer source, int to, float[] scales) {
     int bytes = product.rowBytes(inputs);
+    int width = product.packedInputs(inputs);
     for (int t = 0; t < rows; t++) {
       int row = at + t * inputs;
       switch (product) {
         case INT8 -> scales[t] = RowPacker.quantize(x, row, inputs, source, to + t * bytes);
+        case INT8_IN_FLOAT32 ->
+            scales[t] = RowPacker.quantizeToFloat32(x, row, inputs, source, to + t * bytes, width);
         case BFLOAT16 -> RowPacker.bfloat16(x, row, inputs, source, to + t * bytes);
         default -> RowPacker.float32(x, row, inputs, source, to + t * bytes);
       }
@@ -52,13 +55,15 @@ record Layer(
 
   /** The byte of a product where row {@code t} begins. */
   int at(int t) {
-    return t * matmuls.get(0).outputs() * Float.BYTES;
+    Matmul matmul = matmuls.get(0);
+    return t * matmul.slices() * matmul.outputs() * Float.BYTES;
   }
 
   /** Writes a row of the product, scaled and with the bias, to {@code y[to .. to + outputs)}. */
   void finish(ByteBuffer products, int t, float inputScale, float[] bias, float[] y, int to) {
     int from = at(t);
-    if (product == Product.INT8) {
+    if (product.integer()) {
+      TileReader.joinSlices(products, from, outputs, matmuls.get(0).slices());
       TileReader.dequantize(products, from, outputs, inputScale, weightScales, bias, y, to);
     } else {
       TileReader.addBias(products, from, outputs, bias, y, to);

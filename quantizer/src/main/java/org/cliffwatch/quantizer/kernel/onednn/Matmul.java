@@ -2,11 +2,11 @@ package org.cliffwatch.quantizer.kernel.onednn;
 
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_WEIGHTS;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_ab;
-import static org.bytedeco.dnnl.global.dnnl.dnnl_f32;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_format_tag_any;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_fpmath_mode_strict;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_matmul_primitive_desc_create;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_desc_clone;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_desc_create_with_strides;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_desc_create_with_tag;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_desc_get_size;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_primitive_attr_create;
@@ -32,14 +32,15 @@ import org.bytedeco.javacpp.PointerPointer;
 import org.cliffwatch.quantizer.kernel.BackendUnavailableException;
 
 /**
- * oneDNN's matmul for one shape: (rows, inputs) · (inputs, outputs). Immutable, shared by all
- * layers of the shape and all threads; a call brings its own buffers and weights. Kept for the life
- * of the process.
+ * oneDNN's matmul for one shape: (rows, inputs) · (inputs, outputs), for each of the product's
+ * slices of the inputs. Immutable, shared by all layers of the shape and all threads; a call brings
+ * its own buffers and weights. Kept for the life of the process.
  */
 final class Matmul {
   private final int rows;
   private final int inputs;
   private final int outputs;
+  private final int slices;
   private final Product product;
   private final String implementation;
   private final dnnl_primitive primitive = new dnnl_primitive();
@@ -59,16 +60,19 @@ final class Matmul {
     this.inputs = inputs;
     this.outputs = outputs;
     this.product = product;
-    source = descriptor(product.input().code(), dnnl_ab, rows, inputs);
-    destination = descriptor(dnnl_f32, dnnl_ab, rows, outputs);
-    dnnl_memory_desc wanted =
-        layout != null
-            ? layout
-            : descriptor(
-                product.weight().code(),
-                product.blocked() ? dnnl_format_tag_any : dnnl_ab,
-                inputs,
-                outputs);
+    slices = product.slices(inputs);
+    int slice = inputs / slices;
+    int width = slices * outputs;
+    source = slices(product.input(), rows, slice, slice, inputs, 1);
+    destination = slices(ElementType.FLOAT32, rows, outputs, outputs, width, 1);
+    int type = product.weight().code();
+    dnnl_memory_desc wanted = layout;
+    if (wanted == null) {
+      wanted =
+          product.blocked()
+              ? descriptor(type, dnnl_format_tag_any, sizes(slice, outputs))
+              : descriptor(type, dnnl_ab, inputs, outputs);
+    }
     dnnl_primitive_attr attributes = attributes(product);
     dnnl_primitive_desc description = new dnnl_primitive_desc();
     int status =
@@ -98,18 +102,45 @@ final class Matmul {
     OneDnn.check(
         dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user),
         "dnnl_primitive_attr_set_scratchpad_mode");
-    if (product.scaled()) {
+    if (product.unpacked()) {
       int unpackIntegers = 1;
       OneDnn.check(
           dnnl_primitive_attr_set_fpmath_mode_v2(
               attributes, dnnl_fpmath_mode_strict, unpackIntegers),
           "dnnl_primitive_attr_set_fpmath_mode_v2");
+    }
+    if (product.scaled()) {
       int byOutput = 1 << 1;
       OneDnn.check(
           dnnl_primitive_attr_set_scales_mask(attributes, DNNL_ARG_WEIGHTS, byOutput),
           "dnnl_primitive_attr_set_scales_mask");
     }
     return attributes;
+  }
+
+  /** The layout of plain weight rows, (outputs, inputs). */
+  dnnl_memory_desc plainWeights() {
+    int slice = inputs / slices;
+    return slices(product.weight(), slice, outputs, slice, 1, inputs);
+  }
+
+  private long[] sizes(long rows, long columns) {
+    return slices == 1 ? new long[] {rows, columns} : new long[] {slices, rows, columns};
+  }
+
+  /** A matrix (rows, columns) a slice; with one slice, a matrix. */
+  private dnnl_memory_desc slices(
+      ElementType type, long rows, long columns, long sliceStep, long rowStep, long columnStep) {
+    long[] sizes = sizes(rows, columns);
+    long[] strides =
+        slices == 1
+            ? new long[] {rowStep, columnStep}
+            : new long[] {sliceStep, rowStep, columnStep};
+    dnnl_memory_desc descriptor = new dnnl_memory_desc();
+    OneDnn.check(
+        dnnl_memory_desc_create_with_strides(descriptor, sizes.length, sizes, type.code(), strides),
+        "dnnl_memory_desc_create_with_strides");
+    return descriptor;
   }
 
   static dnnl_memory_desc descriptor(int type, int tag, long... sizes) {
@@ -148,6 +179,11 @@ final class Matmul {
 
   int outputs() {
     return outputs;
+  }
+
+  /** The sums of a row's slices stand one after another, {@link #outputs} each. */
+  int slices() {
+    return slices;
   }
 
   Product product() {

@@ -44,7 +44,11 @@ final class MatmulCheck {
           for (int i = 0; i < inputs; i++) {
             expected += input(t, i) * weight(o, i);
           }
-          float value = found.getFloat((t * outputs + o) * Float.BYTES);
+          float value = 0;
+          for (int slice = 0; slice < matmul.slices(); slice++) {
+            int row = t * matmul.slices() + slice;
+            value += found.getFloat((row * outputs + o) * Float.BYTES);
+          }
           if (value != expected) {
             throw new BackendUnavailableException(
                 "oneDNN's %s multiplies %s of (%s, %s) by (%s, %s) wrongly here: found %s, expected %s"

@@ -7,9 +7,6 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /** Every shape's {@link Matmul}s, made once: models repeat few shapes over many layers. */
 final class Matmuls {
-  /** Heights of the tiles that end a batch, when rows may be added in any company. */
-  private static final int[] EXACT_HEIGHTS = {48, 32, 16};
-
   private final OneDnn library;
   private final Map<Shape, List<Matmul>> made = new ConcurrentHashMap<>();
 
@@ -33,20 +30,13 @@ final class Matmuls {
   private List<Matmul> make(Shape shape) {
     int inputs = shape.product.packedInputs(shape.inputs);
     int outputs = shape.product.packedOutputs(shape.outputs);
-    if (!shape.product.exact()) {
-      int rows = shape.product.tileRows();
-      return checked(List.of(new Matmul(library, shape.product, rows, inputs, outputs, null)));
-    }
     List<Matmul> tiles = new ArrayList<>();
-    for (int rows : EXACT_HEIGHTS) {
+    for (int rows : shape.product.heights()) {
       var layout = tiles.isEmpty() ? null : tiles.get(0).weights();
-      tiles.add(new Matmul(library, shape.product, rows, inputs, outputs, layout));
+      Matmul tile = new Matmul(library, shape.product, rows, inputs, outputs, layout);
+      MatmulCheck.require(library, tile);
+      tiles.add(tile);
     }
-    return checked(List.copyOf(tiles));
-  }
-
-  private List<Matmul> checked(List<Matmul> tiles) {
-    tiles.forEach(tile -> MatmulCheck.require(library, tile));
-    return tiles;
+    return List.copyOf(tiles);
   }
 }

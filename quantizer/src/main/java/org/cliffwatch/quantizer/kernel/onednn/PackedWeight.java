@@ -3,7 +3,6 @@ package org.cliffwatch.quantizer.kernel.onednn;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_DST;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_a;
-import static org.bytedeco.dnnl.global.dnnl.dnnl_ba;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_f32;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_create;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_desc_destroy;
@@ -85,7 +84,7 @@ final class PackedWeight implements AutoCloseable {
   private void pack(OneDnn library, Matmul matmul, int outputs, Rows rows) {
     ElementType type = matmul.product().weight();
     int inputs = matmul.inputs();
-    dnnl_memory_desc plain = Matmul.descriptor(type.code(), dnnl_ba, inputs, outputs);
+    dnnl_memory_desc plain = matmul.plainWeights();
     dnnl_memory unpacked = allocate(library, plain);
     try {
       ByteBuffer bytes = buffer(unpacked, dnnl_memory_desc_get_size(plain));

@@ -86,10 +86,12 @@ final class Packing {
           "%s: %s inputs; exact integer products have at most %s"
               .formatted(weight.name(), weight.columns(), MAX_INTEGER_INPUTS));
     }
-    List<Matmul> tiles = matmuls.of(Product.INT8, weight.columns(), weight.rows());
+    boolean vnni = library.instructionSet().hasVnni();
+    Product product = vnni ? Product.INT8 : Product.INT8_IN_FLOAT32;
+    List<Matmul> tiles = matmuls.of(product, weight.columns(), weight.rows());
     PackedWeight packed =
-        new PackedWeight(library, tiles.get(0), null, weight.rows(), codes(Product.INT8, weight));
-    return new Layer(Product.INT8, tiles, packed, weight.columns(), weight.rows(), weight.scales());
+        new PackedWeight(library, tiles.get(0), null, weight.rows(), codes(product, weight));
+    return new Layer(product, tiles, packed, weight.columns(), weight.rows(), weight.scales());
   }
 
   private static PackedWeight.Rows codes(Product product, QuantizedWeight weight) {

@@ -1,6 +1,7 @@
 package org.cliffwatch.quantizer.kernel.onednn;
 
 import org.cliffwatch.quantizer.kernel.vector.RowPacker;
+import org.cliffwatch.quantizer.scheme.Vectorwise;
 
 /**
  * The kinds of product there are, by the types of input and weight; results are float32.
@@ -12,7 +13,12 @@ import org.cliffwatch.quantizer.kernel.vector.RowPacker;
  */
 enum Product {
   /** int8 · int8, summed exactly in int32. */
-  INT8(ElementType.INT8, ElementType.INT8, 48),
+  INT8(ElementType.INT8, ElementType.INT8, 48, 32, 16),
+  /**
+   * The same integers where the processor has no VNNI, exact as well: float32 sums of so few
+   * products each that none passes 2²⁴. Weights stay int8 and are widened as they are multiplied.
+   */
+  INT8_IN_FLOAT32(ElementType.FLOAT32, ElementType.INT8, 64, 32, 16),
   BFLOAT16(ElementType.BFLOAT16, ElementType.BFLOAT16, 32),
   FLOAT32(ElementType.FLOAT32, ElementType.FLOAT32, 32),
   /**
@@ -27,12 +33,12 @@ enum Product {
 
   private final ElementType input;
   private final ElementType weight;
-  private final int tileRows;
+  private final int[] heights;
 
-  Product(ElementType input, ElementType weight, int tileRows) {
+  Product(ElementType input, ElementType weight, int... heights) {
     this.input = input;
     this.weight = weight;
-    this.tileRows = tileRows;
+    this.heights = heights;
   }
 
   ElementType input() {
@@ -45,11 +51,17 @@ enum Product {
 
   /** Rows of the largest tile; of every tile, unless the product is exact. */
   int tileRows() {
-    return tileRows;
+    return heights[0];
   }
 
-  boolean exact() {
-    return this == INT8;
+  /** Rows of the tiles there are, descending: more than one where a row may be in any company. */
+  int[] heights() {
+    return heights.clone();
+  }
+
+  /** Inputs are quantized, and products are of integers. */
+  boolean integer() {
+    return this == INT8 || this == INT8_IN_FLOAT32;
   }
 
   /** Weights carry scales that oneDNN multiplies by. */
@@ -57,14 +69,29 @@ enum Product {
     return this == FLOAT32_BY_INT8 || this == FLOAT32_BY_INT4;
   }
 
+  /** Integer weights are widened to the inputs' type. */
+  boolean unpacked() {
+    return scaled() || this == INT8_IN_FLOAT32;
+  }
+
   /** Weights are packed into oneDNN's blocked layout, else left (inputs, outputs). */
   boolean blocked() {
     return this != FLOAT32_BY_BFLOAT16 && this != FLOAT32_BY_FLOAT16 && this != FLOAT32_BY_INT4;
   }
 
+  /** Parts of a row of inputs that are multiplied and summed each for itself. */
+  int slices(int inputs) {
+    return this == INT8_IN_FLOAT32
+        ? (inputs + Vectorwise.FLOAT32_SUM - 1) / Vectorwise.FLOAT32_SUM
+        : 1;
+  }
+
   /** Width of a packed input row; what is beyond the inputs is zero. */
   int packedInputs(int inputs) {
-    return input.bits() == 32 ? inputs : RowPacker.width(inputs, input.bits());
+    int slices = slices(inputs);
+    return input.bits() == 32
+        ? (inputs + slices - 1) / slices * slices
+        : RowPacker.width(inputs, input.bits());
   }
 
   /**

@@ -128,13 +128,11 @@ interface ReferenceProduct extends AutoCloseable {
   }
 
   /**
-   * {@code acc · s_x · s_w}. The codes are held as float32 in slices of at most 1040 inputs: a sum
-   * of 1040 products of codes stays below 2²⁴, so float32 BLAS adds it exactly in whatever order;
-   * slices are added as int32.
+   * {@code acc · s_x · s_w}. The codes are held as float32 in slices whose sums float32 BLAS makes
+   * exactly, in whatever order; slices are added as int32.
    */
   final class IntegerCodes implements ReferenceProduct {
-    private static final int SLICE =
-        (1 << 24) / (Vectorwise.LEVELS_8_BIT * Vectorwise.LEVELS_8_BIT);
+    private static final int SLICE = Vectorwise.FLOAT32_SUM;
 
     private final List<Nd4jMatrix> slices = new ArrayList<>();
     private final float[] scales;

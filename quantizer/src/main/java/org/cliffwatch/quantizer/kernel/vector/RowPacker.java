@@ -84,6 +84,41 @@ public final class RowPacker {
     }
   }
 
+  /**
+   * Quantizes a row as {@link #quantize} does, codes as float32 and in the order of the columns.
+   *
+   * @param codes floats from byte {@code to} on, {@code width} of them, are overwritten, those
+   *     beyond {@code n} with 0
+   * @return the scale; NaN when a value is NaN or infinite, and then all codes are 0
+   */
+  public static float quantizeToFloat32(
+      float[] x, int at, int n, ByteBuffer codes, int to, int width) {
+    int max = maxMagnitude(x, at, n);
+    int done = 0;
+    float scale;
+    if (max >= INFINITY || max < SMALL) {
+      byte[] row = new byte[n];
+      scale = Vectorwise.quantize(x, at, n, Vectorwise.LEVELS_8_BIT, row, 0);
+      for (; done < n; done++) {
+        codes.putFloat(to + Float.BYTES * done, row[done]);
+      }
+    } else {
+      scale = Vectorwise.scale(Float.intBitsToFloat(max), Vectorwise.LEVELS_8_BIT);
+      FloatVector s = constant(scale);
+      for (; done <= n - LANES; done += LANES) {
+        FloatVector code = load(x, at + done).div(s).add(ROUNDER).sub(ROUNDER);
+        code.intoByteBuffer(codes, to + Float.BYTES * done, ORDER);
+      }
+      for (; done < n; done++) {
+        codes.putFloat(to + Float.BYTES * done, x[at + done] / scale + ROUNDER - ROUNDER);
+      }
+    }
+    for (; done < width; done++) {
+      codes.putFloat(to + Float.BYTES * done, 0);
+    }
+    return scale;
+  }
+
   /** The code in the low byte: adding 1.5 · 2²³ rounds half to even into the low mantissa bits. */
   private static IntVector code(float[] x, int at, FloatVector scale) {
     return load(x, at).div(scale).add(ROUNDER).reinterpretAsInts();

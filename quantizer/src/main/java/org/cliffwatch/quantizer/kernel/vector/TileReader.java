@@ -16,6 +16,40 @@ public final class TileReader {
   private TileReader() {}
 
   /**
+   * acc[i] = Σ_s acc[s · n + i] rounded once, for i < n: sums of integers of magnitude up to 2²⁴
+   * each, below 2³¹ together. What an addition of floats rounds off is exact and is kept beside the
+   * sum (Knuth's TwoSum).
+   *
+   * @param acc float32 values at byte {@code from}
+   * @param slices 1: nothing to do
+   */
+  public static void joinSlices(ByteBuffer acc, int from, int n, int slices) {
+    if (slices == 1) {
+      return;
+    }
+    int whole = n - n % LANES;
+    for (int i = 0; i < whole; i += LANES) {
+      FloatVector sum = row(acc, from, i);
+      FloatVector rest = constant(0);
+      for (int s = 1; s < slices; s++) {
+        FloatVector next = row(acc, from, s * n + i);
+        FloatVector joined = sum.add(next);
+        FloatVector added = joined.sub(sum);
+        rest = rest.add(sum.sub(joined.sub(added))).add(next.sub(added));
+        sum = joined;
+      }
+      sum.add(rest).intoByteBuffer(acc, from + Float.BYTES * i, ORDER);
+    }
+    for (int i = whole; i < n; i++) {
+      int sum = 0;
+      for (int s = 0; s < slices; s++) {
+        sum += (int) acc.getFloat(from + Float.BYTES * (s * n + i));
+      }
+      acc.putFloat(from + Float.BYTES * i, sum);
+    }
+  }
+
+  /**
    * y[to + i] = acc[i] · inputScale · weightScales[i] + bias[i], each operation rounded, for i < n.
    *
    * @param acc float32 values at byte {@code from}

@@ -97,6 +97,23 @@ class RowPackerTest {
     assertThat(unpacked).isEqualTo(expected);
     assertThat(padding).isEqualTo(new byte[width - n]);
     checkSentinels(codes, width);
+    checkFloat32(shifted, expected, scale);
+  }
+
+  private static void checkFloat32(float[] shifted, byte[] expected, float scale) {
+    int n = expected.length;
+    int width = n + 3;
+    ByteBuffer codes = sentinels(Float.BYTES * width + 16);
+    float found = RowPacker.quantizeToFloat32(shifted, 3, n, codes, 8, width);
+    assertThat(Float.floatToIntBits(found)).isEqualTo(Float.floatToIntBits(scale));
+    float[] unpacked = new float[width];
+    float[] wanted = new float[width];
+    for (int c = 0; c < width; c++) {
+      unpacked[c] = codes.getFloat(8 + Float.BYTES * c);
+      wanted[c] = c < n ? expected[c] : 0;
+    }
+    assertThat(unpacked).isEqualTo(wanted);
+    checkSentinels(codes, Float.BYTES * width);
   }
 
   private static ByteBuffer sentinels(int n) {
