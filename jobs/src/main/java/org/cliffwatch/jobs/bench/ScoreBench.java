@@ -15,7 +15,7 @@ import org.apache.commons.math3.stat.descriptive.rank.Median;
 import org.cliffwatch.quantizer.cli.Machine;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.Backends;
-import org.cliffwatch.quantizer.model.Stage;
+import org.cliffwatch.quantizer.kernel.Stage;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.tasks.item.Item;
 import picocli.CommandLine.Command;
@@ -73,12 +73,23 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
 
   private record Measured(String system, int threads) {}
 
+  /**
+   * @param bareRate the time that bare products take, of the time spent in products; by repetition
+   * @param breakdown the last repetition's shares of thread time, by stage
+   */
   private record Result(
-      String system, int threads, List<Double> documentsPerSecond, Map<String, Double> breakdown) {
+      String system,
+      int threads,
+      List<Double> documentsPerSecond,
+      List<Double> bareRate,
+      Map<String, Double> breakdown) {
     double median() {
-      return new Median()
-          .evaluate(documentsPerSecond.stream().mapToDouble(Double::doubleValue).toArray());
+      return ScoreBench.median(documentsPerSecond);
     }
+  }
+
+  private static double median(List<Double> values) {
+    return new Median().evaluate(values.stream().mapToDouble(Double::doubleValue).toArray());
   }
 
   @Override
@@ -100,7 +111,11 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
             ScoringRun.Timing timing = run.time(items, threads);
             requireSame(name, answers.putIfAbsent(name, timing.logLikelihoods()), timing);
             double rate = items.size() / timing.seconds();
-            add(results, r, ours(name), threads, rate, breakdown(timing));
+            double bare =
+                new BareProducts(checkpoint, threads)
+                    .seconds(Precisions.packaged().named(name), timing.rows(), timing.scoredRows());
+            Result result = add(results, r, ours(name), threads, rate, breakdown(timing));
+            result.bareRate().add(bare / timing.products());
           }
         }
         for (String peer : peers()) {
@@ -117,7 +132,7 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
     return "cliffwatch " + precision;
   }
 
-  private void add(
+  private Result add(
       Map<Measured, Result> results,
       int repetition,
       String system,
@@ -126,9 +141,11 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
       Map<String, Double> breakdown) {
     Measured what = new Measured(system, threads);
     Result old = results.get(what);
-    List<Double> rates = new ArrayList<>(old == null ? List.of() : old.documentsPerSecond());
+    List<Double> rates = old == null ? new ArrayList<>() : old.documentsPerSecond();
+    List<Double> bareRate = old == null ? new ArrayList<>() : old.bareRate();
     rates.add(rate);
-    results.put(what, new Result(system, threads, rates, breakdown));
+    Result result = new Result(system, threads, rates, bareRate, breakdown);
+    results.put(what, result);
     spec.commandLine()
         .getErr()
         .printf(
@@ -138,6 +155,7 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
             system,
             threads,
             rate);
+    return result;
   }
 
   private static void requireSame(
@@ -153,9 +171,7 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
   private static Map<String, Double> breakdown(ScoringRun.Timing timing) {
     Map<String, Double> shares = new LinkedHashMap<>();
     for (Stage stage : Stage.values()) {
-      shares.put(
-          stage.name().toLowerCase(Locale.ROOT),
-          timing.stages().get(stage) / timing.threadSeconds());
+      shares.put(stage.spelled(), timing.stages().get(stage) / timing.threadSeconds());
     }
     return shares;
   }
@@ -210,13 +226,15 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
     }
     out.printf("%n%-24s %7s", "share of thread time", "threads");
     for (Stage stage : Stage.values()) {
-      out.printf(" %11s", stage.name().toLowerCase(Locale.ROOT));
+      out.printf(" %12s", stage.spelled());
     }
+    out.printf(" %15s", "× bare products");
     out.println();
     for (Result result : results.values()) {
       if (!result.breakdown().isEmpty()) {
         out.printf(Locale.ROOT, "%-24s %7d", result.system(), result.threads());
-        result.breakdown().values().forEach(v -> out.printf(Locale.ROOT, " %10.1f%%", 100 * v));
+        result.breakdown().values().forEach(v -> out.printf(Locale.ROOT, " %11.1f%%", 100 * v));
+        out.printf(Locale.ROOT, " %15.2f", median(result.bareRate()));
         out.println();
       }
     }

@@ -12,7 +12,7 @@ import java.util.concurrent.Future;
 import java.util.stream.IntStream;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backend;
-import org.cliffwatch.quantizer.model.Stage;
+import org.cliffwatch.quantizer.kernel.Stage;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.score.BosRule;
 import org.cliffwatch.quantizer.score.Request;
@@ -37,11 +37,23 @@ final class ScoringRun implements AutoCloseable {
   /**
    * @param seconds of scoring alone, on the wall
    * @param stages seconds of thread time
+   * @param rows token positions that went through the layers
+   * @param scoredRows those that went through the vocabulary projection
    * @param logLikelihoods an array an item
    */
-  record Timing(double seconds, Map<Stage, Double> stages, List<double[]> logLikelihoods) {
+  record Timing(
+      double seconds,
+      Map<Stage, Double> stages,
+      long rows,
+      long scoredRows,
+      List<double[]> logLikelihoods) {
     double threadSeconds() {
       return stages.values().stream().mapToDouble(Double::doubleValue).sum();
+    }
+
+    /** Seconds of thread time inside the library's products. */
+    double products() {
+      return stages.get(Stage.PRODUCTS) + stages.get(Stage.VOCABULARY);
     }
   }
 
@@ -71,6 +83,8 @@ final class ScoringRun implements AutoCloseable {
             .mapToObj(s -> items.subList(s * size, Math.min((s + 1) * size, items.size())))
             .toList();
     Map<Stage, Long> before = scorer.nanos();
+    long rows = scorer.rows();
+    long scoredRows = scorer.scoredRows();
     ExecutorService workers = Executors.newFixedThreadPool(threads);
     try {
       long start = System.nanoTime();
@@ -85,7 +99,8 @@ final class ScoringRun implements AutoCloseable {
       scorer
           .nanos()
           .forEach((stage, nanos) -> stages.put(stage, (nanos - before.get(stage)) / 1e9));
-      return new Timing(seconds, stages, all);
+      return new Timing(
+          seconds, stages, scorer.rows() - rows, scorer.scoredRows() - scoredRows, all);
     } catch (ExecutionException e) {
       throw new IllegalStateException(e.getCause());
     } finally {

@@ -17,6 +17,7 @@ import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.kernel.Linear;
 import org.cliffwatch.quantizer.kernel.Projection;
+import org.cliffwatch.quantizer.kernel.RandomRows;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 import org.cliffwatch.quantizer.kernel.onednn.BareProduct;
 import org.cliffwatch.quantizer.model.Inventory;
@@ -53,6 +54,7 @@ public final class LayersBench implements Callable<Integer> {
 
   @Option(
       names = "--precision",
+      split = ",",
       arity = "1..*",
       paramLabel = "P",
       description = "rows of conf/precisions.yaml (default: w8a8 bf16 fp32)")
@@ -237,22 +239,6 @@ public final class LayersBench implements Callable<Integer> {
         "routine");
     for (Map<String, Object> line : lines) {
       System.out.printf(Locale.ROOT, columns, line.values().toArray());
-    }
-  }
-
-  /** Normal weights, the same every time. */
-  private record RandomRows(int rows, int columns) implements WeightRows {
-    @Override
-    public String name() {
-      return "random";
-    }
-
-    @Override
-    public void row(int r, float[] out) {
-      SplittableRandom random = new SplittableRandom(r);
-      for (int c = 0; c < columns; c++) {
-        out[c] = (float) random.nextGaussian();
-      }
     }
   }
 }

@@ -4,7 +4,7 @@ import java.io.PrintStream;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
-import org.cliffwatch.quantizer.model.Stage;
+import org.cliffwatch.quantizer.kernel.Stage;
 import org.cliffwatch.quantizer.score.Scorer;
 
 /** Says on a stream, every few seconds, how far scoring has come. */
@@ -42,8 +42,7 @@ final class Progress {
   }
 
   private static String share(Stage stage, double share) {
-    return String.format(
-        Locale.ROOT, "%s %.0f %%", stage.name().toLowerCase(Locale.ROOT), 100 * share);
+    return String.format(Locale.ROOT, "%s %.0f %%", stage.spelled(), 100 * share);
   }
 
   private String rates() {

@@ -19,10 +19,17 @@ public interface Linear extends AutoCloseable {
    *
    * @param x (rows, inputs) float32, row-major; already rounded to the precision's compute type
    * @param rows at least 1
+   * @param watch products are {@link Stage#PRODUCTS}, what is around them {@link
+   *     Stage#QUANTIZATION}
    * @param y a projection each: (rows, outputs) float32, row-major, overwritten; rounded to the
    *     precision's compute type after the bias
    */
-  void apply(float[] x, int rows, float[]... y);
+  void apply(float[] x, int rows, Stopwatch watch, float[]... y);
+
+  /** As {@link #apply(float[], int, Stopwatch, float[]...)}, its time given to nobody. */
+  default void apply(float[] x, int rows, float[]... y) {
+    apply(x, rows, new Stopwatch(), y);
+  }
 
   /** Bytes of native and heap memory the packed weights take. */
   long bytes();

@@ -15,6 +15,7 @@ public interface VocabularyHead extends AutoCloseable {
    * @param firstTarget (rows + 1) offsets into {@code targets}: row r wants {@code
    *     targets[firstTarget[r] .. firstTarget[r + 1])}
    * @param targets token ids in [0, vocabulary)
+   * @param watch products are {@link Stage#VOCABULARY}, the rest is {@link Stage#LOG_SUM_EXP}
    * @param logProbability nats, one a target; log-sum-exp in float32 or wider
    * @param greedy one a target: whether no other token has a larger logit, the lowest id winning
    *     ties
@@ -24,6 +25,7 @@ public interface VocabularyHead extends AutoCloseable {
       int rows,
       int[] firstTarget,
       int[] targets,
+      Stopwatch watch,
       double[] logProbability,
       boolean[] greedy);
 

@@ -7,6 +7,7 @@ import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.HostOperations;
+import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.kernel.TokenRuns;
 import org.cliffwatch.quantizer.scheme.Precision;
 
@@ -54,8 +55,13 @@ public final class Decoder implements AutoCloseable {
     Workspace w = borrow(batch.runs());
     float[] y = pass(batch.tokens(), batch.runs(), w, watch).run(nudge, batch.scoredRows());
     weights.head.score(
-        y, batch.scoredRows().length, batch.firstTarget(), batch.targets(), logProbability, greedy);
-    watch.lap(Stage.VOCABULARY);
+        y,
+        batch.scoredRows().length,
+        batch.firstTarget(),
+        batch.targets(),
+        watch,
+        logProbability,
+        greedy);
     workspaces.add(w);
   }
 

@@ -4,6 +4,8 @@ import org.cliffwatch.quantizer.kernel.AttentionShape;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.HostOperations;
 import org.cliffwatch.quantizer.kernel.Linear;
+import org.cliffwatch.quantizer.kernel.Stage;
+import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.kernel.TokenRuns;
 import org.cliffwatch.quantizer.model.PackedWeights.Block;
 
@@ -216,8 +218,7 @@ final class ForwardPass {
   }
 
   private void multiply(Linear linear, float[] x, int count, float[]... y) {
-    linear.apply(x, count, y);
-    watch.lap(Stage.PRODUCTS);
+    linear.apply(x, count, watch, y);
   }
 
   /** Rows of the hidden width. */

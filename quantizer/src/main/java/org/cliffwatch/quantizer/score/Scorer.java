@@ -10,10 +10,10 @@ import java.util.concurrent.atomic.LongAdder;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backend;
+import org.cliffwatch.quantizer.kernel.Stage;
+import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.model.Inventory;
 import org.cliffwatch.quantizer.model.Nudge;
-import org.cliffwatch.quantizer.model.Stage;
-import org.cliffwatch.quantizer.model.Stopwatch;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.tokenizer.Tokenizer;
 
@@ -34,6 +34,8 @@ public final class Scorer implements AutoCloseable {
   private final int window;
   private final long seed;
   private final Map<Stage, LongAdder> nanos = new EnumMap<>(Stage.class);
+  private final LongAdder rows = new LongAdder();
+  private final LongAdder scoredRows = new LongAdder();
 
   private Scorer(Model model, boolean owner, BosRule bos, long seed) {
     this.model = model;
@@ -114,6 +116,8 @@ public final class Scorer implements AutoCloseable {
       boolean[] greedy = new boolean[targets];
       watch.lap(Stage.REST);
       model.decoder().score(packed.batch(), nudge, watch, logProbability, greedy);
+      rows.add(packed.batch().tokens().length);
+      scoredRows.add(packed.batch().scoredRows().length);
       for (int s = 0; s < packed.sequences().length; s++) {
         int sequence = packed.sequences()[s];
         scores[sequence] = sum(sequences.get(sequence), packed.slots()[s], logProbability, greedy);
@@ -211,6 +215,16 @@ public final class Scorer implements AutoCloseable {
     Map<Stage, Long> sums = new EnumMap<>(Stage.class);
     nanos.forEach((stage, sum) -> sums.put(stage, sum.sum()));
     return sums;
+  }
+
+  /** Token positions that went through the decoder's layers so far: a shared prefix's once. */
+  public long rows() {
+    return rows.sum();
+  }
+
+  /** Those among {@link #rows} that went through the vocabulary projection. */
+  public long scoredRows() {
+    return scoredRows.sum();
   }
 
   /** Frees the packed weights, unless others share them; no call may be running. */

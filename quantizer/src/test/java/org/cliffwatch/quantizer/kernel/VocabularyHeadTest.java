@@ -87,6 +87,7 @@ class VocabularyHeadTest {
               1,
               new int[] {0, wanted},
               Arrays.copyOfRange(in.targets, from, from + wanted),
+              new Stopwatch(),
               alone,
               new boolean[wanted]);
           assertThat(alone).isEqualTo(Arrays.copyOfRange(together, from, from + wanted));
@@ -107,7 +108,8 @@ class VocabularyHeadTest {
     try (VocabularyHead head = Backends.open(backend).head(weight, null, FloatType.FLOAT32)) {
       double[] logProbability = new double[2];
       boolean[] greedy = new boolean[2];
-      head.score(x, 1, new int[] {0, 2}, new int[] {700, 5}, logProbability, greedy);
+      head.score(
+          x, 1, new int[] {0, 2}, new int[] {700, 5}, new Stopwatch(), logProbability, greedy);
       assertThat(greedy).containsExactly(false, true);
       assertThat(logProbability[0]).isEqualTo(logProbability[1]);
     }
@@ -178,7 +180,8 @@ class VocabularyHeadTest {
 
     Scores score(VocabularyHead head) {
       Scores scores = new Scores(new double[targets.length], new boolean[targets.length]);
-      head.score(x, rows, firstTarget, targets, scores.logProbability, scores.greedy);
+      head.score(
+          x, rows, firstTarget, targets, new Stopwatch(), scores.logProbability, scores.greedy);
       return scores;
     }
   }

@@ -4,6 +4,8 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.kernel.Stage;
+import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.kernel.VocabularyHead;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 import org.cliffwatch.quantizer.kernel.vector.LogSumExp;
@@ -61,12 +63,14 @@ final class OneDnnHead implements VocabularyHead {
       int rows,
       int[] firstTarget,
       int[] targets,
+      Stopwatch watch,
       double[] logProbability,
       boolean[] greedy) {
     LogSumExp sums = new LogSumExp(rows);
     forEachBlock(
         x,
         rows,
+        watch,
         (row, firstToken, tokens, logits, at) -> {
           sums.add(row, logits, at, tokens, firstToken, bias, compute);
           for (int i = firstTarget[row]; i < firstTarget[row + 1]; i++) {
@@ -82,6 +86,7 @@ final class OneDnnHead implements VocabularyHead {
         greedy[i] = targets[i] == sums.best(row);
       }
     }
+    watch.lap(Stage.LOG_SUM_EXP);
   }
 
   @Override
@@ -89,22 +94,29 @@ final class OneDnnHead implements VocabularyHead {
     forEachBlock(
         x,
         rows,
+        new Stopwatch(),
         (row, firstToken, tokens, logits, at) -> {
           LogSumExp.finish(logits, at, tokens, firstToken, bias, compute);
           TileReader.addBias(logits, at, tokens, null, out, row * vocabulary + firstToken);
         });
   }
 
-  private void forEachBlock(float[] x, int rows, BlockConsumer consumer) {
+  private void forEachBlock(float[] x, int rows, Stopwatch watch, BlockConsumer consumer) {
     workspaces.use(
         workspace -> {
           for (int first = 0; first < rows; first += CHUNK) {
-            chunk(workspace, x, first, Math.min(CHUNK, rows - first), consumer);
+            chunk(workspace, x, first, Math.min(CHUNK, rows - first), watch, consumer);
           }
         });
   }
 
-  private void chunk(Workspace workspace, float[] x, int first, int rows, BlockConsumer consumer) {
+  private void chunk(
+      Workspace workspace,
+      float[] x,
+      int first,
+      int rows,
+      Stopwatch watch,
+      BlockConsumer consumer) {
     Layer layer = blocks.get(0);
     int tileRows = layer.product().tileRows();
     int rowBytes = layer.product().rowBytes(hidden);
@@ -116,8 +128,10 @@ final class OneDnnHead implements VocabularyHead {
       int tokens = block.outputs();
       for (int tile = 0; tile < tiles; tile++) {
         int at = tile * tileRows;
+        watch.lap(Stage.LOG_SUM_EXP);
         ByteBuffer products =
             workspace.multiply(block.matmuls().get(0), block.weight(), at * rowBytes);
+        watch.lap(Stage.VOCABULARY);
         for (int t = 0; t < Math.min(tileRows, rows - at); t++) {
           int from = block.at(t);
           consumer.accept(first + at + t, b * BLOCK, tokens, products, from);

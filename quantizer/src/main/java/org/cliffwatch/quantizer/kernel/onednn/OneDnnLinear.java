@@ -4,6 +4,8 @@ import java.nio.ByteBuffer;
 import java.util.List;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.Linear;
+import org.cliffwatch.quantizer.kernel.Stage;
+import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.kernel.vector.VectorRounding;
 
 /** Layers that share an input: a tile of rows is packed once, then multiplied by each weight. */
@@ -34,11 +36,11 @@ final class OneDnnLinear implements Linear {
   }
 
   @Override
-  public void apply(float[] x, int rows, float[]... y) {
-    workspaces.use(workspace -> apply(workspace, x, rows, y));
+  public void apply(float[] x, int rows, Stopwatch watch, float[]... y) {
+    workspaces.use(workspace -> apply(workspace, x, rows, watch, y));
   }
 
-  private void apply(Workspace workspace, float[] x, int rows, float[][] y) {
+  private void apply(Workspace workspace, float[] x, int rows, Stopwatch watch, float[][] y) {
     Layer first = layers.get(0);
     int tallest = first.product().tileRows();
     ByteBuffer source = workspace.source(tallest * first.product().rowBytes(inputs()));
@@ -50,11 +52,14 @@ final class OneDnnLinear implements Linear {
       first.pack(x, row * inputs(), real, source, 0, scales);
       for (int l = 0; l < layers.size(); l++) {
         Layer layer = layers.get(l);
+        watch.lap(Stage.QUANTIZATION);
         ByteBuffer products = workspace.multiply(layer.matmuls().get(tile), layer.weight(), 0);
+        watch.lap(Stage.PRODUCTS);
         finish(layer, products, real, scales, biases.get(l), y[l], row);
       }
       row += real;
     }
+    watch.lap(Stage.QUANTIZATION);
   }
 
   private void finish(

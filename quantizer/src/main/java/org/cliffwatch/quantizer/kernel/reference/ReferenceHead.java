@@ -1,6 +1,8 @@
 package org.cliffwatch.quantizer.kernel.reference;
 
 import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.kernel.Stage;
+import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.kernel.VocabularyHead;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 import org.cliffwatch.quantizer.scheme.LinearForm;
@@ -35,6 +37,7 @@ final class ReferenceHead implements VocabularyHead {
       int rows,
       int[] firstTarget,
       int[] targets,
+      Stopwatch watch,
       double[] logProbability,
       boolean[] greedy) {
     float[] tile = new float[ROWS * hidden];
@@ -43,11 +46,13 @@ final class ReferenceHead implements VocabularyHead {
       int real = Math.min(ROWS, rows - first);
       System.arraycopy(x, first * hidden, tile, 0, real * hidden);
       logits(tile, real, logits);
+      watch.lap(Stage.VOCABULARY);
       for (int t = 0; t < real; t++) {
         int from = firstTarget[first + t];
         int to = firstTarget[first + t + 1];
         score(logits, t * vocabulary, targets, from, to, logProbability, greedy);
       }
+      watch.lap(Stage.LOG_SUM_EXP);
     }
   }
 

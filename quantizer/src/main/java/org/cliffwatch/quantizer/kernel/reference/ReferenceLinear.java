@@ -4,6 +4,8 @@ import java.util.List;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.Linear;
 import org.cliffwatch.quantizer.kernel.Projection;
+import org.cliffwatch.quantizer.kernel.Stage;
+import org.cliffwatch.quantizer.kernel.Stopwatch;
 
 /** Products, then biases, then rounding: {@code y = round(x Wᵀ + b)}. */
 final class ReferenceLinear implements Linear {
@@ -29,10 +31,12 @@ final class ReferenceLinear implements Linear {
   }
 
   @Override
-  public void apply(float[] x, int rows, float[]... y) {
+  public void apply(float[] x, int rows, Stopwatch watch, float[]... y) {
     for (int p = 0; p < products.size(); p++) {
       products.get(p).multiply(x, rows, y[p]);
+      watch.lap(Stage.PRODUCTS);
       finish(y[p], rows, projections.get(p).weight().rows(), projections.get(p).bias());
+      watch.lap(Stage.QUANTIZATION);
     }
   }
 

@@ -3,6 +3,7 @@ package org.cliffwatch.quantizer.kernel.bench;
 import java.util.concurrent.TimeUnit;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.kernel.VocabularyHead;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -72,7 +73,7 @@ public class VocabularyBench {
 
   @Benchmark
   public double[] score() {
-    head.score(x, rows, firstTarget, targets, logProbability, greedy);
+    head.score(x, rows, firstTarget, targets, new Stopwatch(), logProbability, greedy);
     return logProbability;
   }
 

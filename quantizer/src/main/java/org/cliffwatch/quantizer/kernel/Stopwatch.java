@@ -1,4 +1,4 @@
-package org.cliffwatch.quantizer.model;
+package org.cliffwatch.quantizer.kernel;
 
 /**
  * Splits one thread's time over stages: every call of {@link #lap} gives the time since the last
