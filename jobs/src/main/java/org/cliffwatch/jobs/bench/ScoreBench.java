@@ -1,8 +1,6 @@
 package org.cliffwatch.jobs.bench;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -19,6 +17,7 @@ import org.cliffwatch.quantizer.kernel.Stage;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.tasks.item.Item;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -36,8 +35,7 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     sortOptions = false)
 public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
-  @Option(names = "--checkpoint", required = true, description = "Hugging Face folder or .gguf.")
-  private Path checkpoint;
+  @Mixin private Measurement measurement;
 
   @Option(
       names = "--precision",
@@ -47,27 +45,10 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
   private List<String> precisions;
 
   @Option(
-      names = "--task",
-      required = true,
-      paramLabel = "NAME=DATA",
-      converter = BenchTask.Converter.class,
-      description = "A task and its file or folder.")
-  private BenchTask task;
-
-  @Option(names = "--limit", defaultValue = "400", description = "Default: ${DEFAULT-VALUE}.")
-  private int limit;
-
-  @Option(names = "--repeat", defaultValue = "3", description = "Default: ${DEFAULT-VALUE}.")
-  private int repeat;
-
-  @Option(
       names = "--threads",
       split = ",",
       description = "1,2 shows what the second gives. Default: all cores.")
   private List<Integer> threadCounts = List.of(Runtime.getRuntime().availableProcessors());
-
-  @Option(names = "--json", paramLabel = "FILE", description = "Also writes the results here.")
-  private Path json;
 
   @Spec private CommandSpec spec;
 
@@ -98,28 +79,31 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
       throw new ParameterException(
           spec.commandLine(), "--threads: found " + threadCounts + ", expected 1 or more");
     }
-    List<Item> items = task.items(limit);
+    List<Item> items = measurement.items();
     Backend backend = Backends.open(Backends.AUTO);
     Map<Measured, Result> results = new LinkedHashMap<>();
     Map<String, List<double[]>> answers = new LinkedHashMap<>();
-    for (int r = 1; r <= repeat; r++) {
+    for (int r = 1; r <= measurement.repeat(); r++) {
       for (int threads : threadCounts) {
         for (String name : precisions) {
           try (ScoringRun run =
-              new ScoringRun(checkpoint, Precisions.packaged().named(name), backend)) {
+              new ScoringRun(
+                  measurement.checkpoint(), Precisions.packaged().named(name), backend)) {
             run.warmUp(items, threads);
             ScoringRun.Timing timing = run.time(items, threads);
             requireSame(name, answers.putIfAbsent(name, timing.logLikelihoods()), timing);
             double rate = items.size() / timing.seconds();
             double bare =
-                new BareProducts(checkpoint, threads)
+                new BareProducts(measurement.checkpoint(), threads)
                     .seconds(Precisions.packaged().named(name), timing.rows(), timing.scoredRows());
             Result result = add(results, r, ours(name), threads, rate, breakdown(timing));
             result.bareRate().add(bare / timing.products());
           }
         }
         for (String peer : peers()) {
-          Workload workload = new Workload(checkpoint, task.name(), items.size(), threads);
+          Workload workload =
+              new Workload(
+                  measurement.checkpoint(), measurement.task().name(), items.size(), threads);
           add(results, r, peer, threads, documentsPerSecond(peer, workload), Map.of());
         }
       }
@@ -198,9 +182,9 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
         Locale.ROOT,
         "kernel: %s%n%s, %d documents, medians of %d alternating repetitions%n%n",
         kernel,
-        task.name(),
+        measurement.task().name(),
         documents,
-        repeat);
+        measurement.repeat());
     out.printf("%-24s %7s %12s", "system", "threads", "documents/s");
     int first = threadCounts.get(0);
     boolean scaling = threadCounts.size() > 1;
@@ -239,14 +223,11 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
       }
     }
     out.flush();
-    if (json != null) {
-      Map<String, Object> all = new LinkedHashMap<>(machine);
-      all.put("kernel", kernel);
-      all.put("task", task.name());
-      all.put("documents", documents);
-      all.put("results", results.values());
-      Files.writeString(
-          json, new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(all) + "\n");
-    }
+    Map<String, Object> all = new LinkedHashMap<>(machine);
+    all.put("kernel", kernel);
+    all.put("task", measurement.task().name());
+    all.put("documents", documents);
+    all.put("results", results.values());
+    measurement.write(all);
   }
 }

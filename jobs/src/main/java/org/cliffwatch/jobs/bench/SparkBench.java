@@ -1,6 +1,5 @@
 package org.cliffwatch.jobs.bench;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -29,6 +28,7 @@ import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.tasks.item.Item;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -46,31 +46,13 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     sortOptions = false)
 public final class SparkBench implements Callable<Integer> {
-  @Option(names = "--checkpoint", required = true, description = "Hugging Face folder or .gguf.")
-  private Path checkpoint;
+  @Mixin private Measurement measurement;
 
   @Option(names = "--precision", defaultValue = "w8a8", description = "Default: ${DEFAULT-VALUE}.")
   private String precision;
 
-  @Option(
-      names = "--task",
-      required = true,
-      paramLabel = "NAME=DATA",
-      converter = BenchTask.Converter.class,
-      description = "A task and its file or folder.")
-  private BenchTask task;
-
-  @Option(names = "--limit", defaultValue = "400", description = "Default: ${DEFAULT-VALUE}.")
-  private int limit;
-
-  @Option(names = "--repeat", defaultValue = "3", description = "Default: ${DEFAULT-VALUE}.")
-  private int repeat;
-
   @Option(names = "--threads", description = "Threads; all cores by default.")
   private int threads = Runtime.getRuntime().availableProcessors();
-
-  @Option(names = "--json", paramLabel = "FILE", description = "Also writes the results here.")
-  private Path json;
 
   @Spec private CommandSpec spec;
 
@@ -83,13 +65,14 @@ public final class SparkBench implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException, InterruptedException {
-    List<Item> items = task.items(limit);
+    List<Item> items = measurement.items();
     Backend backend = Backends.open(Backends.AUTO);
     List<Double> alone = new ArrayList<>();
     List<Evaluated> evaluated = new ArrayList<>();
-    for (int r = 0; r < repeat; r++) {
+    for (int r = 0; r < measurement.repeat(); r++) {
       try (ScoringRun run =
-          new ScoringRun(checkpoint, Precisions.packaged().named(precision), backend)) {
+          new ScoringRun(
+              measurement.checkpoint(), Precisions.packaged().named(precision), backend)) {
         run.warmUp(items, threads);
         alone.add(run.time(items, threads).seconds());
       }
@@ -119,13 +102,13 @@ public final class SparkBench implements Callable<Integer> {
           new ProcessBuilder(
                   home + "/submit/evaluate.sh",
                   "--checkpoint",
-                  checkpoint.toString(),
+                  measurement.checkpoint().toString(),
                   "--precision",
                   precision,
                   "--task",
-                  task.name() + "=" + task.data(),
+                  measurement.task().name() + "=" + measurement.task().data(),
                   "--limit",
-                  Integer.toString(limit),
+                  Integer.toString(measurement.limit()),
                   "--output",
                   output.toString(),
                   "--master",
@@ -137,7 +120,10 @@ public final class SparkBench implements Callable<Integer> {
       double command = seconds(start, Instant.now());
       if (exit != 0) {
         throw new InvalidInputException(
-            "evaluate.sh ended with exit code " + exit + "; try it alone: " + checkpoint);
+            "evaluate.sh ended with exit code "
+                + exit
+                + "; try it alone: "
+                + measurement.checkpoint());
       }
       Configuration configuration = new Configuration();
       Tables tables = new Tables(new org.apache.hadoop.fs.Path(output.toString()), configuration);
@@ -183,11 +169,11 @@ public final class SparkBench implements Callable<Integer> {
   private void print(int documents, List<Double> alone, List<Evaluated> evaluated)
       throws IOException {
     Map<String, Object> results = new LinkedHashMap<>(Machine.facts());
-    results.put("task", task.name());
+    results.put("task", measurement.task().name());
     results.put("precision", precision);
     results.put("documents", documents);
     results.put("threads", threads);
-    results.put("repetitions", repeat);
+    results.put("repetitions", measurement.repeat());
     results.put("scorer_documents_per_second", documents / median(alone.stream()));
     results.put(
         "run_documents_per_second", documents / median(evaluated.stream().map(Evaluated::run)));
@@ -207,11 +193,7 @@ public final class SparkBench implements Callable<Integer> {
                         ? String.format(Locale.ROOT, "%.3f", number)
                         : value)));
     out.flush();
-    if (json != null) {
-      Files.writeString(
-          json,
-          new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(results) + "\n");
-    }
+    measurement.write(results);
   }
 
   private static double median(Stream<Double> values) {

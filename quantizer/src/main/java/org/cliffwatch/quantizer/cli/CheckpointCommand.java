@@ -46,6 +46,19 @@ public final class CheckpointCommand implements Callable<Integer> {
     JSON
   }
 
+  /** Hashing and reading take seconds a gigabyte. */
+  enum WhetherToRead {
+    AUTO,
+    READ,
+    SKIP;
+
+    private static final long AUTO_BYTES = 8_000_000_000L;
+
+    boolean read(long bytes) {
+      return this == READ || (this == AUTO && bytes <= AUTO_BYTES);
+    }
+  }
+
   @Command(
       name = "inspect",
       mixinStandardHelpOptions = true,
@@ -66,10 +79,14 @@ public final class CheckpointCommand implements Callable<Integer> {
     private Path path;
 
     @Option(
-        names = "--headers-only",
-        description =
-            "leave out what needs every weight: the identity and the search for NaN and infinity")
-    private boolean headersOnly;
+        names = "--weights",
+        defaultValue = "auto",
+        paramLabel = "W",
+        description = {
+          "read, for the identity and the search for NaN and infinity; skip; or auto: read up to"
+              + " 8 GB (default: auto)"
+        })
+    private WhetherToRead weights;
 
     @Option(names = "--tensors", description = "list every tensor")
     private boolean everyTensor;
@@ -94,14 +111,16 @@ public final class CheckpointCommand implements Callable<Integer> {
         if (inventory != null) {
           sizes(inventory);
         }
-        tensors(checkpoint);
+        long bytes = tensors(checkpoint);
         tokenizer(checkpoint, inventory);
         if (inventory != null) {
           quantization(inventory);
         }
-        if (!headersOnly) {
+        if (weights.read(bytes)) {
           attempt(() -> readEverything(checkpoint));
           facts.put("identity", checkpoint.identity());
+        } else {
+          facts.put("weights", "not read: no identity, no search for NaN and infinity");
         }
       }
       facts.put("can_be_run", obstacles.isEmpty());
@@ -140,7 +159,8 @@ public final class CheckpointCommand implements Callable<Integer> {
       facts.put("sizes", sizes);
     }
 
-    private void tensors(Checkpoint checkpoint) {
+    /** Their bytes. */
+    private long tensors(Checkpoint checkpoint) {
       Map<String, Long> counts = new TreeMap<>();
       long elements = 0;
       long bytes = 0;
@@ -161,6 +181,7 @@ public final class CheckpointCommand implements Callable<Integer> {
       if (everyTensor) {
         facts.put("every_tensor", every);
       }
+      return bytes;
     }
 
     private void tokenizer(Checkpoint checkpoint, Inventory inventory) {

@@ -74,7 +74,7 @@ class CheckpointCommandTest {
     assertThat(output)
         .contains("config.json: field \"hidden_act\"", "softsign")
         .contains("tensor model.layers.0.mlp.down_proj.weight: element 6143 is NaN");
-    assertThat(run("inspect", "--headers-only", folder.toString())).isEqualTo(Launcher.BAD_INPUT);
-    assertThat(output).doesNotContain("NaN", "identity");
+    assertThat(run("inspect", "--weights=skip", folder.toString())).isEqualTo(Launcher.BAD_INPUT);
+    assertThat(output).doesNotContain("is NaN").contains("not read");
   }
 }
