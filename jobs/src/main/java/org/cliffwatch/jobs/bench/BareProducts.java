@@ -2,9 +2,11 @@ package org.cliffwatch.jobs.bench;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -30,7 +32,13 @@ final class BareProducts {
 
   private static final long NANOS = 60_000_000;
 
+  private static final int AFTER_ATTENTION = 3;
+
   private final List<Shape> layers;
+
+  /** Those of the last block that come after its attention: only scored rows get there. */
+  private final List<Shape> last;
+
   private final Shape head;
   private final double tokens;
   private final int threads;
@@ -40,16 +48,22 @@ final class BareProducts {
   BareProducts(Path checkpoint, int threads) {
     try (Checkpoint opened = Checkpoint.open(checkpoint)) {
       Inventory inventory = Inventory.of(opened);
-      this.layers =
-          inventory.quantized().stream()
-              .map(m -> new Shape(Math.toIntExact(m.rows()), Math.toIntExact(m.columns())))
-              .toList();
+      List<List<Inventory.Matrix>> all = inventory.layers();
+      this.layers = shapes(all.subList(0, all.size() - AFTER_ATTENTION));
+      this.last = shapes(all.subList(all.size() - AFTER_ATTENTION, all.size()));
       int vocabulary = inventory.architecture().vocabulary();
       int measured = Math.min(TOKENS, vocabulary);
       this.head = new Shape(measured, inventory.architecture().embeddingWidth());
       this.tokens = (double) vocabulary / measured;
     }
     this.threads = threads;
+  }
+
+  private static List<Shape> shapes(List<List<Inventory.Matrix>> layers) {
+    return layers.stream()
+        .flatMap(List::stream)
+        .map(m -> new Shape(Math.toIntExact(m.rows()), Math.toIntExact(m.columns())))
+        .toList();
   }
 
   /**
@@ -59,17 +73,16 @@ final class BareProducts {
    * @param scoredRows positions whose next token is scored
    */
   double seconds(Precision precision, long rows, long scoredRows) throws InterruptedException {
-    Map<Shape, Double> measured = new LinkedHashMap<>();
-    double seconds = 0;
-    for (Shape layer : layers) {
-      Double known = measured.get(layer);
-      if (known == null) {
-        known = secondsPerRow(layer, precision);
-        measured.put(layer, known);
-      }
-      seconds += rows * known;
+    Map<Shape, Double> measured = new HashMap<>();
+    Set<Shape> shapes = new LinkedHashSet<>(layers);
+    shapes.addAll(last);
+    for (Shape shape : shapes) {
+      measured.put(shape, secondsPerRow(shape, precision));
     }
-    return seconds + scoredRows * tokens * secondsPerRow(head, unquantized(precision.compute()));
+    double row = layers.stream().mapToDouble(measured::get).sum();
+    double scored = last.stream().mapToDouble(measured::get).sum();
+    scored += tokens * secondsPerRow(head, unquantized(precision.compute()));
+    return rows * row + scoredRows * scored;
   }
 
   private static Precision unquantized(FloatType compute) {

@@ -29,11 +29,12 @@ import picocli.CommandLine.Option;
 public final class PeersBench extends ScoreBench {
   @Option(
       names = "--script",
-      required = true,
+      defaultValue = "${env:CLIFFWATCH_SHARED:-../shared}/peers/bench_peers.py",
       paramLabel = "FILE",
       description =
           "Python program that times peers: takes --checkpoint, --gguf, --task, --docs, --repeat,"
-              + " --threads and --systems, prints lines of JSON with docs_per_s.")
+              + " --threads and --systems, prints lines of JSON with docs_per_s."
+              + " Default: ${DEFAULT-VALUE}.")
   private Path script;
 
   @Option(

@@ -1,5 +1,6 @@
 package org.cliffwatch.quantizer.model;
 
+import java.util.stream.IntStream;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.HostOperations;
@@ -23,8 +24,10 @@ final class ForwardPass {
   private final Rotary.Tables rotary;
   private final Workspace w;
   private final Stopwatch watch;
-  private final int rows;
   private final int hidden;
+
+  /** Rows on the way: all, until only those whose output is wanted are left. */
+  private int rows;
 
   /**
    * @param tokens (rows) token ids
@@ -57,15 +60,17 @@ final class ForwardPass {
   /**
    * Runs the decoder up to the vocabulary projection.
    *
-   * @param chosen rows whose output is wanted
+   * @param chosen rows whose output is wanted, ascending
    * @return their outputs, (chosen, embedding width), valid until the next pass
    */
   float[] run(Nudge nudge, int[] chosen) {
     embed(nudge);
-    for (Block block : weights.blocks) {
-      apply(block);
+    int last = weights.blocks.size() - 1;
+    int[] all = IntStream.range(0, rows).toArray();
+    for (int i = 0; i <= last; i++) {
+      apply(weights.blocks.get(i), i == last ? chosen : all);
     }
-    return output(chosen);
+    return output();
   }
 
   private void embed(Nudge nudge) {
@@ -103,23 +108,26 @@ final class ForwardPass {
     watch.lap(Stage.ELEMENTWISE);
   }
 
-  private void apply(Block block) {
+  /**
+   * @param kept rows that go on after attention: nothing reads the others any more
+   */
+  private void apply(Block block, int[] kept) {
     switch (architecture.residual()) {
       case BEFORE -> {
         normalize(block.attentionNorm(), w.x, rows, w.normalized);
-        addAttention(block, w.normalized);
+        addAttention(block, w.normalized, kept);
         normalize(block.feedForwardNorm(), w.x, rows, w.normalized);
         addFeedForward(block, w.normalized);
       }
       case AFTER -> {
-        addAttention(block, w.x);
+        addAttention(block, w.x, kept);
         normalize(block.attentionNorm(), w.x, rows, w.x);
         addFeedForward(block, w.x);
         normalize(block.feedForwardNorm(), w.x, rows, w.x);
       }
       case PARALLEL -> {
         normalize(block.attentionNorm(), w.x, rows, w.normalized);
-        attend(block, w.normalized);
+        attend(block, w.normalized, kept);
         if (block.feedForwardNorm() != null) {
           normalize(block.feedForwardNorm(), w.x, rows, w.normalized);
         }
@@ -128,7 +136,7 @@ final class ForwardPass {
       }
       case FROM_NORMALIZED -> {
         normalize(block.attentionNorm(), w.x, rows, w.x);
-        addAttention(block, w.x);
+        addAttention(block, w.x, kept);
         normalize(block.feedForwardNorm(), w.x, rows, w.x);
         addFeedForward(block, w.x);
       }
@@ -136,8 +144,8 @@ final class ForwardPass {
   }
 
   /** x += A(input). */
-  private void addAttention(Block block, float[] input) {
-    attend(block, input);
+  private void addAttention(Block block, float[] input, int[] kept) {
+    attend(block, input, kept);
     addUpdate();
   }
 
@@ -148,7 +156,7 @@ final class ForwardPass {
   }
 
   /** Attention over {@code input}, (rows, hidden), to {@code w.update}. */
-  private void attend(Block block, float[] input) {
+  private void attend(Block block, float[] input, int[] kept) {
     AttentionShape shape = block.shape();
     multiply(block.queryKeyValue(), input, rows, w.query, w.key, w.value);
     if (block.queryNorm() != null) {
@@ -162,7 +170,23 @@ final class ForwardPass {
     operations.attention(w.query, w.key, w.value, runs, shape, w.attended);
     round(w.attended, rows * shape.heads() * shape.headSize());
     watch.lap(Stage.ATTENTION);
+    keep(kept, shape.heads() * shape.headSize());
     multiply(block.attentionOut(), w.attended, rows, w.update);
+  }
+
+  /** Leaves these rows, ascending, of what the rest of the block reads. */
+  private void keep(int[] kept, int attendedWidth) {
+    if (kept.length == rows) {
+      return;
+    }
+    for (int i = 0; i < kept.length; i++) {
+      System.arraycopy(w.x, kept[i] * hidden, w.x, i * hidden, hidden);
+      System.arraycopy(w.normalized, kept[i] * hidden, w.normalized, i * hidden, hidden);
+      System.arraycopy(
+          w.attended, kept[i] * attendedWidth, w.attended, i * attendedWidth, attendedWidth);
+    }
+    rows = kept.length;
+    watch.lap(Stage.REST);
   }
 
   private void rotate(float[] x, int heads, int headSize) {
@@ -201,17 +225,15 @@ final class ForwardPass {
     watch.lap(Stage.ELEMENTWISE);
   }
 
-  /** The chosen rows of the residual stream, ready for the vocabulary projection. */
-  private float[] output(int[] chosen) {
-    float[] y = w.normalized;
-    for (int i = 0; i < chosen.length; i++) {
-      System.arraycopy(w.x, chosen[i] * hidden, y, i * hidden, hidden);
-    }
+  /** The rows that were kept, ready for the vocabulary projection. */
+  private float[] output() {
+    float[] y = w.x;
     if (weights.finalNorm != null) {
-      normalize(weights.finalNorm, y, chosen.length, y);
+      normalize(weights.finalNorm, y, rows, w.normalized);
+      y = w.normalized;
     }
     if (weights.projectOut != null) {
-      multiply(weights.projectOut, y, chosen.length, w.embedded);
+      multiply(weights.projectOut, y, rows, w.embedded);
       y = w.embedded;
     }
     return y;
