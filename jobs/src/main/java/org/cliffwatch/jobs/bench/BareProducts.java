@@ -32,6 +32,7 @@ final class BareProducts {
 
   private static final long NANOS = 60_000_000;
 
+  /** Linear layers of a block after its attention: out, the feed-forward's in and out. */
   private static final int AFTER_ATTENTION = 3;
 
   private final List<Shape> layers;

@@ -55,7 +55,8 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
   private record Measured(String system, int threads) {}
 
   /**
-   * @param bareRate the time that bare products take, of the time spent in products; by repetition
+   * @param bareRate the time that bare products take, of the time spent in products; by repetition,
+   *     empty where the backend is not oneDNN
    * @param breakdown the last repetition's shares of thread time, by stage
    */
   private record Result(
@@ -93,11 +94,14 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
             ScoringRun.Timing timing = run.time(items, threads);
             requireSame(name, answers.putIfAbsent(name, timing.logLikelihoods()), timing);
             double rate = items.size() / timing.seconds();
-            double bare =
-                new BareProducts(measurement.checkpoint(), threads)
-                    .seconds(Precisions.packaged().named(name), timing.rows(), timing.scoredRows());
             Result result = add(results, r, ours(name), threads, rate, breakdown(timing));
-            result.bareRate().add(bare / timing.products());
+            if (backend.name().equals("onednn")) {
+              double bare =
+                  new BareProducts(measurement.checkpoint(), threads)
+                      .seconds(
+                          Precisions.packaged().named(name), timing.rows(), timing.scoredRows());
+              result.bareRate().add(bare / timing.products());
+            }
           }
         }
         for (String peer : peers()) {
