@@ -42,11 +42,10 @@ final class BareProducts {
 
   private final Shape head;
   private final double tokens;
-  private final int threads;
 
   private record Shape(int outputs, int inputs) {}
 
-  BareProducts(Path checkpoint, int threads) {
+  BareProducts(Path checkpoint) {
     try (Checkpoint opened = Checkpoint.open(checkpoint)) {
       Inventory inventory = Inventory.of(opened);
       List<List<Inventory.Matrix>> all = inventory.layers();
@@ -57,7 +56,6 @@ final class BareProducts {
       this.head = new Shape(measured, inventory.architecture().embeddingWidth());
       this.tokens = (double) vocabulary / measured;
     }
-    this.threads = threads;
   }
 
   private static List<Shape> shapes(List<List<Inventory.Matrix>> layers) {
@@ -72,17 +70,19 @@ final class BareProducts {
    *
    * @param rows token positions
    * @param scoredRows positions whose next token is scored
+   * @param threads that multiply at once
    */
-  double seconds(Precision precision, long rows, long scoredRows) throws InterruptedException {
+  double seconds(Precision precision, long rows, long scoredRows, int threads)
+      throws InterruptedException {
     Map<Shape, Double> measured = new HashMap<>();
     Set<Shape> shapes = new LinkedHashSet<>(layers);
     shapes.addAll(last);
     for (Shape shape : shapes) {
-      measured.put(shape, secondsPerRow(shape, precision));
+      measured.put(shape, secondsPerRow(shape, precision, threads));
     }
     double row = layers.stream().mapToDouble(measured::get).sum();
     double scored = last.stream().mapToDouble(measured::get).sum();
-    scored += tokens * secondsPerRow(head, unquantized(precision.compute()));
+    scored += tokens * secondsPerRow(head, unquantized(precision.compute()), threads);
     return rows * row + scoredRows * scored;
   }
 
@@ -96,7 +96,8 @@ final class BareProducts {
             });
   }
 
-  private double secondsPerRow(Shape shape, Precision precision) throws InterruptedException {
+  private static double secondsPerRow(Shape shape, Precision precision, int threads)
+      throws InterruptedException {
     ExecutorService workers = Executors.newFixedThreadPool(threads);
     try {
       Callable<Double> fastest =

@@ -6,6 +6,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
+import org.apache.commons.math3.stat.descriptive.rank.Median;
 import org.cliffwatch.tasks.item.Item;
 import picocli.CommandLine.Option;
 
@@ -53,6 +55,11 @@ final class Measurement {
 
   List<Item> items() {
     return task.items(limit);
+  }
+
+  /** NaN of nothing. */
+  static double median(Stream<Double> values) {
+    return new Median().evaluate(values.mapToDouble(Double::doubleValue).toArray());
   }
 
   /** Writes the results where they were asked for. */

@@ -9,11 +9,11 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import org.apache.commons.math3.stat.descriptive.rank.Median;
 import org.cliffwatch.quantizer.cli.Machine;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.kernel.Stage;
+import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.tasks.item.Item;
 import picocli.CommandLine.Command;
@@ -66,12 +66,8 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
       List<Double> bareRate,
       Map<String, Double> breakdown) {
     double median() {
-      return ScoreBench.median(documentsPerSecond);
+      return Measurement.median(documentsPerSecond.stream());
     }
-  }
-
-  private static double median(List<Double> values) {
-    return new Median().evaluate(values.stream().mapToDouble(Double::doubleValue).toArray());
   }
 
   @Override
@@ -82,25 +78,23 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
     }
     List<Item> items = measurement.items();
     Backend backend = Backends.open(Backends.AUTO);
+    BareProducts bare =
+        backend.name().equals("onednn") ? new BareProducts(measurement.checkpoint()) : null;
     Map<Measured, Result> results = new LinkedHashMap<>();
     Map<String, List<double[]>> answers = new LinkedHashMap<>();
     for (int r = 1; r <= measurement.repeat(); r++) {
       for (int threads : threadCounts) {
         for (String name : precisions) {
-          try (ScoringRun run =
-              new ScoringRun(
-                  measurement.checkpoint(), Precisions.packaged().named(name), backend)) {
+          Precision precision = Precisions.packaged().named(name);
+          try (ScoringRun run = new ScoringRun(measurement.checkpoint(), precision, backend)) {
             run.warmUp(items, threads);
             ScoringRun.Timing timing = run.time(items, threads);
             requireSame(name, answers.putIfAbsent(name, timing.logLikelihoods()), timing);
             double rate = items.size() / timing.seconds();
             Result result = add(results, r, ours(name), threads, rate, breakdown(timing));
-            if (backend.name().equals("onednn")) {
-              double bare =
-                  new BareProducts(measurement.checkpoint(), threads)
-                      .seconds(
-                          Precisions.packaged().named(name), timing.rows(), timing.scoredRows());
-              result.bareRate().add(bare / timing.products());
+            if (bare != null) {
+              double seconds = bare.seconds(precision, timing.rows(), timing.scoredRows(), threads);
+              result.bareRate().add(seconds / timing.products());
             }
           }
         }
@@ -222,7 +216,7 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
       if (!result.breakdown().isEmpty()) {
         out.printf(Locale.ROOT, "%-24s %7d", result.system(), result.threads());
         result.breakdown().values().forEach(v -> out.printf(Locale.ROOT, " %11.1f%%", 100 * v));
-        out.printf(Locale.ROOT, " %15.2f", median(result.bareRate()));
+        out.printf(Locale.ROOT, " %15.2f", Measurement.median(result.bareRate().stream()));
         out.println();
       }
     }

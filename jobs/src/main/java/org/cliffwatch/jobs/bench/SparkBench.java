@@ -14,7 +14,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
-import org.apache.commons.math3.stat.descriptive.rank.Median;
 import org.apache.hadoop.conf.Configuration;
 import org.cliffwatch.jobs.table.MetricRow;
 import org.cliffwatch.jobs.table.RowFile;
@@ -174,15 +173,16 @@ public final class SparkBench implements Callable<Integer> {
     results.put("documents", documents);
     results.put("threads", threads);
     results.put("repetitions", measurement.repeat());
-    results.put("scorer_documents_per_second", documents / median(alone.stream()));
+    results.put("scorer_documents_per_second", documents / Measurement.median(alone.stream()));
     results.put(
-        "run_documents_per_second", documents / median(evaluated.stream().map(Evaluated::run)));
+        "run_documents_per_second",
+        documents / Measurement.median(evaluated.stream().map(Evaluated::run)));
     results.put(
         "command_documents_per_second",
-        documents / median(evaluated.stream().map(Evaluated::command)));
+        documents / Measurement.median(evaluated.stream().map(Evaluated::command)));
     results.put(
         "share_outside_scoring",
-        median(evaluated.stream().map(e -> 1 - e.scoring() / (threads * e.run()))));
+        Measurement.median(evaluated.stream().map(e -> 1 - e.scoring() / (threads * e.run()))));
     var out = spec.commandLine().getOut();
     results.forEach(
         (key, value) ->
@@ -194,9 +194,5 @@ public final class SparkBench implements Callable<Integer> {
                         : value)));
     out.flush();
     measurement.write(results);
-  }
-
-  private static double median(Stream<Double> values) {
-    return new Median().evaluate(values.mapToDouble(Double::doubleValue).toArray());
   }
 }

@@ -120,7 +120,7 @@ public final class CheckpointCommand implements Callable<Integer> {
           attempt(() -> readEverything(checkpoint));
           facts.put("identity", checkpoint.identity());
         } else {
-          facts.put("weights", "not read: no identity, no search for NaN and infinity");
+          facts.put("weights", "not read; --weights=read reads them");
         }
       }
       facts.put("can_be_run", obstacles.isEmpty());

@@ -75,6 +75,6 @@ class CheckpointCommandTest {
         .contains("config.json: field \"hidden_act\"", "softsign")
         .contains("tensor model.layers.0.mlp.down_proj.weight: element 6143 is NaN");
     assertThat(run("inspect", "--weights=skip", folder.toString())).isEqualTo(Launcher.BAD_INPUT);
-    assertThat(output).doesNotContain("is NaN").contains("not read");
+    assertThat(output).doesNotContain("NaN", "identity").contains("not read");
   }
 }
