@@ -1,5 +1,6 @@
 package org.cliffwatch.quantizer.model;
 
+import java.util.Arrays;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.stream.IntStream;
@@ -21,6 +22,11 @@ import org.cliffwatch.quantizer.scheme.Precision;
  * type; sums within an operation are float32.
  */
 public final class Decoder implements AutoCloseable {
+  /**
+   * Rows enough for the vocabulary projection: of its tiles of 32, a sixteenth is empty at most.
+   */
+  private static final int HEAD_ROWS = 512;
+
   private final Architecture architecture;
   private final HostOperations operations;
   private final FloatType compute;
@@ -45,24 +51,49 @@ public final class Decoder implements AutoCloseable {
   }
 
   /**
-   * Scores a batch.
+   * Scores batches, one after another. Few rows of a batch are scored: those of several wait to go
+   * through the vocabulary projection together.
    *
    * @param logProbability (targets) nats, written
    * @param greedy (targets) whether the target is the most probable token, written
    */
   public void score(
-      Batch batch, Nudge nudge, Stopwatch watch, double[] logProbability, boolean[] greedy) {
-    Workspace w = borrow(batch.runs());
-    float[] y = pass(batch.tokens(), batch.runs(), w, watch).run(nudge, batch.scoredRows());
-    weights.head.score(
-        y,
-        batch.scoredRows().length,
-        batch.firstTarget(),
-        batch.targets(),
-        watch,
-        logProbability,
-        greedy);
-    workspaces.add(w);
+      Batches batches, Nudge nudge, Stopwatch watch, double[] logProbability, boolean[] greedy) {
+    int width = architecture.embeddingWidth();
+    float[] waiting = {};
+    int first = 0;
+    int last = 0;
+    for (Batch batch : batches.batches()) {
+      Workspace w = borrow(batch.runs());
+      float[] y = pass(batch.tokens(), batch.runs(), w, watch).run(nudge, batch.scoredRows());
+      int rows = last - first;
+      int scored = batch.scoredRows().length;
+      if (waiting.length < (rows + scored) * width) {
+        waiting = Arrays.copyOf(waiting, (2 * rows + scored) * width);
+      }
+      System.arraycopy(y, 0, waiting, rows * width, scored * width);
+      workspaces.add(w);
+      last += scored;
+      if (last - first >= HEAD_ROWS) {
+        project(waiting, batches, first, last, watch, logProbability, greedy);
+        first = last;
+      }
+    }
+    project(waiting, batches, first, last, watch, logProbability, greedy);
+  }
+
+  /** Scores the rows {@code [first, last)} of all batches, whose outputs these are. */
+  private void project(
+      float[] outputs,
+      Batches batches,
+      int first,
+      int last,
+      Stopwatch watch,
+      double[] logProbability,
+      boolean[] greedy) {
+    int[] firstTarget = Arrays.copyOfRange(batches.firstTarget(), first, last + 1);
+    int[] targets = batches.targets();
+    weights.head.score(outputs, last - first, firstTarget, targets, watch, logProbability, greedy);
   }
 
   /** The logits of one sequence, (tokens, vocabulary). */

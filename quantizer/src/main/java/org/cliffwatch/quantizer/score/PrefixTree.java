@@ -3,13 +3,12 @@ package org.cliffwatch.quantizer.score;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.cliffwatch.quantizer.kernel.TokenRuns;
 import org.cliffwatch.quantizer.model.Batch;
+import org.cliffwatch.quantizer.model.Batches;
 
-/**
- * Sequences packed so that every shared prefix is one token run: a batch, and where in its targets
- * each sequence's are.
- */
+/** A batch's sequences packed so that every shared prefix is one token run. */
 final class PrefixTree {
   /**
    * Rows of a batch beyond those of its first sequence. Enough that weights streamed from memory
@@ -37,35 +36,81 @@ final class PrefixTree {
   }
 
   /**
-   * A batch of sequences.
+   * Sequences in batches.
    *
-   * @param sequences their places in the list that was packed
-   * @param slots of every sequence's targets, in its order, among the batch's
+   * @param slots where among the targets those of each sequence are, in its order
    */
-  record Packed(Batch batch, int[] sequences, int[][] slots) {}
+  record Packed(Batches batches, int[][] slots) {}
 
   /**
    * Packs sequences into batches. Sorted, those that share a prefix are neighbours; where a batch
    * is full it is cut between two of its last that share least.
    */
-  static List<Packed> pack(List<TokenSequence> sequences) {
+  static Packed pack(List<TokenSequence> sequences) {
     Integer[] order = new Integer[sequences.size()];
     Arrays.setAll(order, i -> i);
     Arrays.sort(
         order, (i, j) -> Arrays.compare(sequences.get(i).input(), sequences.get(j).input()));
-    List<Packed> batches = new ArrayList<>();
+    Targets targets = new Targets(sequences);
+    List<Batch> batches = new ArrayList<>();
     for (int from = 0; from < order.length; ) {
       int to = end(sequences, order, from);
-      int[] chosen = new int[to - from];
-      List<TokenSequence> batch = new ArrayList<>();
-      for (int i = from; i < to; i++) {
-        chosen[i - from] = order[i];
-        batch.add(sequences.get(order[i]));
-      }
-      batches.add(new PrefixTree(batch).packed(chosen));
+      int[] chosen = Arrays.stream(order, from, to).mapToInt(i -> i).toArray();
+      PrefixTree tree = new PrefixTree(Arrays.stream(chosen).mapToObj(sequences::get).toList());
+      batches.add(tree.batch(targets.add(tree, chosen)));
       from = to;
     }
-    return batches;
+    return new Packed(targets.of(batches), targets.slots);
+  }
+
+  /** The targets of all batches, numbered row by row. */
+  private static final class Targets {
+    private final int[] tokens;
+    private final int[] first;
+    private final int[][] slots;
+    private int rows;
+    private int count;
+
+    Targets(List<TokenSequence> sequences) {
+      tokens = new int[sequences.stream().mapToInt(s -> s.targets().length).sum()];
+      first = new int[tokens.length + 1];
+      slots = new int[sequences.size()][];
+    }
+
+    /**
+     * @param chosen the tree's sequences among all
+     * @return the rows of the tree that have targets
+     */
+    int[] add(PrefixTree tree, int[] chosen) {
+      int[] wanted = new int[tree.rows];
+      for (int[] found : tree.rowsOfTargets) {
+        for (int row : found) {
+          wanted[row]++;
+        }
+      }
+      int[] next = new int[tree.rows];
+      for (int row = 0; row < tree.rows; row++) {
+        next[row] = count;
+        if (wanted[row] > 0) {
+          count += wanted[row];
+          first[++rows] = count;
+        }
+      }
+      for (int s = 0; s < chosen.length; s++) {
+        int[] found = tree.rowsOfTargets[s];
+        int[] slot = new int[found.length];
+        for (int k = 0; k < found.length; k++) {
+          slot[k] = next[found[k]]++;
+          tokens[slot[k]] = tree.sequences.get(s).targets()[k];
+        }
+        slots[chosen[s]] = slot;
+      }
+      return IntStream.range(0, tree.rows).filter(row -> wanted[row] > 0).toArray();
+    }
+
+    Batches of(List<Batch> batches) {
+      return new Batches(batches, Arrays.copyOf(first, rows + 1), tokens);
+    }
   }
 
   /** Where the batch ends that begins with the {@code from}th. */
@@ -151,47 +196,9 @@ final class PrefixTree {
     rowsOfTargets[sequence] = found;
   }
 
-  private Packed packed(int[] chosen) {
-    int[] wanted = new int[rows + 1];
-    for (int[] found : rowsOfTargets) {
-      for (int row : found) {
-        wanted[row]++;
-      }
-    }
-    int scored = 0;
-    for (int row = 0; row < rows; row++) {
-      scored += wanted[row] > 0 ? 1 : 0;
-    }
-    int[] scoredRows = new int[scored];
-    int[] firstTarget = new int[scored + 1];
-    int[] next = new int[rows];
-    int i = 0;
-    int total = 0;
-    for (int row = 0; row < rows; row++) {
-      next[row] = total;
-      if (wanted[row] > 0) {
-        scoredRows[i] = row;
-        firstTarget[i++] = total;
-        total += wanted[row];
-      }
-    }
-    firstTarget[scored] = total;
-    int[] targets = new int[total];
-    int[][] slots = new int[sequences.size()][];
-    for (int s = 0; s < slots.length; s++) {
-      int[] found = rowsOfTargets[s];
-      slots[s] = new int[found.length];
-      for (int k = 0; k < found.length; k++) {
-        int slot = next[found[k]]++;
-        targets[slot] = sequences.get(s).targets()[k];
-        slots[s][k] = slot;
-      }
-    }
+  private Batch batch(int[] scoredRows) {
     TokenRuns tree =
         new TokenRuns(start, Arrays.copyOf(parent, runs), Arrays.copyOf(position, runs));
-    return new Packed(
-        new Batch(Arrays.copyOf(tokens, rows), tree, scoredRows, firstTarget, targets),
-        chosen,
-        slots);
+    return new Batch(Arrays.copyOf(tokens, rows), tree, scoredRows);
   }
 }

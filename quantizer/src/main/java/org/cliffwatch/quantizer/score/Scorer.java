@@ -12,6 +12,8 @@ import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.Stage;
 import org.cliffwatch.quantizer.kernel.Stopwatch;
+import org.cliffwatch.quantizer.model.Batch;
+import org.cliffwatch.quantizer.model.Batches;
 import org.cliffwatch.quantizer.model.Inventory;
 import org.cliffwatch.quantizer.model.Nudge;
 import org.cliffwatch.quantizer.scheme.Precision;
@@ -109,19 +111,19 @@ public final class Scorer implements AutoCloseable {
   }
 
   private Score[] score(List<TokenSequence> sequences, Nudge nudge, Stopwatch watch) {
+    PrefixTree.Packed packed = PrefixTree.pack(sequences);
+    Batches batches = packed.batches();
+    double[] logProbability = new double[batches.targets().length];
+    boolean[] greedy = new boolean[logProbability.length];
+    watch.lap(Stage.REST);
+    model.decoder().score(batches, nudge, watch, logProbability, greedy);
+    for (Batch batch : batches.batches()) {
+      rows.add(batch.tokens().length);
+      scoredRows.add(batch.scoredRows().length);
+    }
     Score[] scores = new Score[sequences.size()];
-    for (PrefixTree.Packed packed : PrefixTree.pack(sequences)) {
-      int targets = packed.batch().targets().length;
-      double[] logProbability = new double[targets];
-      boolean[] greedy = new boolean[targets];
-      watch.lap(Stage.REST);
-      model.decoder().score(packed.batch(), nudge, watch, logProbability, greedy);
-      rows.add(packed.batch().tokens().length);
-      scoredRows.add(packed.batch().scoredRows().length);
-      for (int s = 0; s < packed.sequences().length; s++) {
-        int sequence = packed.sequences()[s];
-        scores[sequence] = sum(sequences.get(sequence), packed.slots()[s], logProbability, greedy);
-      }
+    for (int s = 0; s < scores.length; s++) {
+      scores[s] = sum(sequences.get(s), packed.slots()[s], logProbability, greedy);
     }
     return scores;
   }

@@ -17,27 +17,30 @@ import org.junit.jupiter.params.provider.ValueSource;
 class PrefixTreeTest {
   @Test
   void sharedPrefixIsOneRun() {
-    List<PrefixTree.Packed> batches =
+    PrefixTree.Packed packed =
         PrefixTree.pack(
             List.of(
                 sequence(new int[] {1, 2, 3, 4}, 9),
                 sequence(new int[] {1, 2, 5}, 7, 8),
                 sequence(new int[] {1, 2}, 6)));
-    assertThat(batches).hasSize(1);
-    Batch batch = batches.get(0).batch();
+    assertThat(packed.batches().batches()).hasSize(1);
+    Batch batch = packed.batches().batches().get(0);
     assertThat(batch.tokens()).containsExactly(1, 2, 3, 4, 5);
     assertThat(batch.runs().start()).containsExactly(0, 2, 4, 5);
     assertThat(batch.runs().parent()).containsExactly(-1, 0, 0);
     assertThat(batch.runs().position()).containsExactly(0, 2, 2);
     assertThat(batch.scoredRows()).containsExactly(1, 3, 4);
-    assertThat(batch.firstTarget()).containsExactly(0, 2, 3, 4);
-    assertThat(batch.targets()).containsExactly(6, 7, 9, 8);
-    assertThat(batches.get(0).sequences()).containsExactly(2, 0, 1);
+    assertThat(packed.batches().firstTarget()).containsExactly(0, 2, 3, 4);
+    assertThat(packed.batches().targets()).containsExactly(6, 7, 9, 8);
+    assertThat(packed.slots()).isDeepEqualTo(new int[][] {{2}, {1, 3}, {0}});
   }
 
   @Test
   void nothingToPackGivesNoBatch() {
-    assertThat(PrefixTree.pack(List.of())).isEmpty();
+    PrefixTree.Packed packed = PrefixTree.pack(List.of());
+    assertThat(packed.batches().batches()).isEmpty();
+    assertThat(packed.batches().firstTarget()).containsExactly(0);
+    assertThat(packed.slots()).isEmpty();
   }
 
   @ParameterizedTest
@@ -53,26 +56,36 @@ class PrefixTreeTest {
       int[] targets = random.ints(1 + random.nextInt(input.length), 0, 100).toArray();
       sequences.add(new TokenSequence(input, targets));
     }
-    Set<Integer> seen = new HashSet<>();
-    for (PrefixTree.Packed packed : PrefixTree.pack(sequences)) {
-      Batch batch = packed.batch();
+    PrefixTree.Packed packed = PrefixTree.pack(sequences);
+    List<Batch> batchOfRow = new ArrayList<>();
+    List<Integer> rowInBatch = new ArrayList<>();
+    for (Batch batch : packed.batches().batches()) {
       assertThat(batch.runs().rows()).isEqualTo(batch.tokens().length);
       assertThat(prefixes(batch)).as("no prefix twice").doesNotHaveDuplicates();
-      for (int i = 0; i < packed.sequences().length; i++) {
-        TokenSequence sequence = sequences.get(packed.sequences()[i]);
-        assertThat(seen.add(packed.sequences()[i])).isTrue();
-        int[] slots = packed.slots()[i];
-        assertThat(slots).hasSameSizeAs(sequence.targets());
-        for (int k = 0; k < slots.length; k++) {
-          assertThat(batch.targets()[slots[k]]).isEqualTo(sequence.targets()[k]);
-          int scored = Arrays.binarySearch(batch.firstTarget(), slots[k]);
-          int row = batch.scoredRows()[scored >= 0 ? scored : -scored - 2];
-          int length = sequence.input().length - slots.length + k + 1;
-          assertThat(prefix(batch, row)).isEqualTo(Arrays.copyOf(sequence.input(), length));
-        }
+      for (int row : batch.scoredRows()) {
+        batchOfRow.add(batch);
+        rowInBatch.add(row);
       }
     }
-    assertThat(seen).hasSize(count);
+    int[] firstTarget = packed.batches().firstTarget();
+    int[] targets = packed.batches().targets();
+    assertThat(firstTarget).hasSize(batchOfRow.size() + 1);
+    Set<Integer> seen = new HashSet<>();
+    for (int s = 0; s < count; s++) {
+      TokenSequence sequence = sequences.get(s);
+      int[] slots = packed.slots()[s];
+      assertThat(slots).hasSameSizeAs(sequence.targets());
+      for (int k = 0; k < slots.length; k++) {
+        assertThat(seen.add(slots[k])).isTrue();
+        assertThat(targets[slots[k]]).isEqualTo(sequence.targets()[k]);
+        int scored = Arrays.binarySearch(firstTarget, slots[k]);
+        scored = scored >= 0 ? scored : -scored - 2;
+        int length = sequence.input().length - slots.length + k + 1;
+        assertThat(prefix(batchOfRow.get(scored), rowInBatch.get(scored)))
+            .isEqualTo(Arrays.copyOf(sequence.input(), length));
+      }
+    }
+    assertThat(seen).hasSameSizeAs(targets);
   }
 
   @Test
@@ -87,11 +100,11 @@ class PrefixTreeTest {
         sequences.add(sequence(input, 1));
       }
     }
-    List<PrefixTree.Packed> batches = PrefixTree.pack(sequences);
+    List<Batch> batches = PrefixTree.pack(sequences).batches().batches();
     assertThat(batches).hasSizeGreaterThan(2);
-    for (PrefixTree.Packed packed : batches) {
-      assertThat(packed.sequences().length % 4).isZero();
-      assertThat(packed.batch().tokens()).hasSize(packed.sequences().length / 4 * 80);
+    for (Batch batch : batches) {
+      assertThat(batch.tokens().length % 80).isZero();
+      assertThat(batch.scoredRows()).hasSize(batch.tokens().length / 80 * 4);
     }
   }
 
