@@ -84,6 +84,10 @@ CLIFFWATCH_JVM=(
   -Dorg.bytedeco.javacpp.maxbytes=0
   -Dorg.bytedeco.javacpp.maxphysicalbytes=0
   --add-modules=jdk.incubator.vector
+  # See the package org.cliffwatch.quantizer.kernel.vector.
+  -XX:CompileCommand=quiet
+  "-XX:CompileCommand=dontinline,org.cliffwatch.quantizer.kernel.vector.*::*"
+  "-XX:CompileCommand=inline,org.cliffwatch.quantizer.kernel.vector.VectorMath::*"
   "-Dlog4j2.configurationFile=$CLIFFWATCH_HOME/conf/log4j2.properties"
 )
 

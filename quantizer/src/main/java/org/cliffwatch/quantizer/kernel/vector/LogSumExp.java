@@ -1,6 +1,5 @@
 package org.cliffwatch.quantizer.kernel.vector;
 
-import static org.cliffwatch.quantizer.kernel.vector.VectorMath.FLOATS;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.LANES;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.PARTS;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.constant;
@@ -64,7 +63,7 @@ public final class LogSumExp {
     if (bias != null) {
       int whole = n - n % LANES;
       for (int i = 0; i < whole; i += LANES) {
-        FloatVector logits = vector(products, at, i).add(load(bias, firstToken + i));
+        FloatVector logits = load(products, at + Float.BYTES * i).add(load(bias, firstToken + i));
         logits.intoByteBuffer(products, at + Float.BYTES * i, ORDER);
       }
       for (int i = whole; i < n; i++) {
@@ -80,7 +79,7 @@ public final class LogSumExp {
     int whole = n - n % LANES;
     FloatVector maxima = constant(Float.NEGATIVE_INFINITY);
     for (int i = 0; i < whole; i += LANES) {
-      maxima = maxima.max(vector(logits, at, i));
+      maxima = maxima.max(load(logits, at + Float.BYTES * i));
     }
     float max = maxima.reduceLanes(VectorOperators.MAX);
     for (int i = whole; i < n; i++) {
@@ -94,7 +93,7 @@ public final class LogSumExp {
     for (int part = 0; part < PARTS; part += LANES) {
       FloatVector sum = constant(0);
       for (int i = part; i < whole; i += PARTS) {
-        sum = sum.add(VectorMath.exp(vector(logits, at, i).sub(max)));
+        sum = sum.add(VectorMath.exp(load(logits, at + Float.BYTES * i).sub(max)));
       }
       sum.intoArray(parts, part);
     }
@@ -119,10 +118,6 @@ public final class LogSumExp {
       i++;
     }
     return i;
-  }
-
-  private static FloatVector vector(ByteBuffer logits, int at, int i) {
-    return FloatVector.fromByteBuffer(FLOATS, logits, at + Float.BYTES * i, ORDER);
   }
 
   /** log Σ e^logit over all blocks added. */

@@ -4,6 +4,7 @@ import static org.cliffwatch.quantizer.kernel.vector.VectorMath.LANES;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.ROUNDER;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.constant;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.load;
+import static org.cliffwatch.quantizer.kernel.vector.VectorMath.lowByte;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -76,10 +77,12 @@ public final class RowPacker {
       float[] x, int at, int n, float scale, ByteBuffer codes, int to) {
     FloatVector s = constant(scale);
     for (int i = 0; i < n; i += 4 * LANES) {
-      IntVector a = code(x, at + i, s).and(0xff);
-      IntVector b = code(x, at + i + LANES, s).and(0xff).lanewise(VectorOperators.LSHL, 8);
-      IntVector c = code(x, at + i + 2 * LANES, s).and(0xff).lanewise(VectorOperators.LSHL, 16);
-      IntVector d = code(x, at + i + 3 * LANES, s).lanewise(VectorOperators.LSHL, 24);
+      IntVector a = lowByte(load(x, at + i).div(s)).and(0xff);
+      IntVector b =
+          lowByte(load(x, at + i + LANES).div(s)).and(0xff).lanewise(VectorOperators.LSHL, 8);
+      IntVector c =
+          lowByte(load(x, at + i + 2 * LANES).div(s)).and(0xff).lanewise(VectorOperators.LSHL, 16);
+      IntVector d = lowByte(load(x, at + i + 3 * LANES).div(s)).lanewise(VectorOperators.LSHL, 24);
       a.or(b).or(c.or(d)).intoByteBuffer(codes, to + i, ORDER);
     }
   }
@@ -117,11 +120,6 @@ public final class RowPacker {
       codes.putFloat(to + Float.BYTES * done, 0);
     }
     return scale;
-  }
-
-  /** The code in the low byte: adding 1.5 · 2²³ rounds half to even into the low mantissa bits. */
-  private static IntVector code(float[] x, int at, FloatVector scale) {
-    return load(x, at).div(scale).add(ROUNDER).reinterpretAsInts();
   }
 
   /** The bits of max |x|: as ints, magnitudes of floats keep their order, NaN above infinity. */
@@ -167,8 +165,8 @@ public final class RowPacker {
 
   private static void bfloat16Groups(float[] x, int at, int n, ByteBuffer out, int to) {
     for (int i = 0; i < n; i += 2 * LANES) {
-      IntVector low = VectorRounding.toBfloat16(load(x, at + i)).reinterpretAsInts();
-      IntVector high = VectorRounding.toBfloat16(load(x, at + i + LANES)).reinterpretAsInts();
+      IntVector low = VectorMath.toBfloat16(load(x, at + i)).reinterpretAsInts();
+      IntVector high = VectorMath.toBfloat16(load(x, at + i + LANES)).reinterpretAsInts();
       low.lanewise(VectorOperators.LSHR, 16).or(high).intoByteBuffer(out, to + 2 * i, ORDER);
     }
   }

@@ -1,6 +1,5 @@
 package org.cliffwatch.quantizer.kernel.vector;
 
-import static org.cliffwatch.quantizer.kernel.vector.VectorMath.FLOATS;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.LANES;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.constant;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.load;
@@ -29,10 +28,10 @@ public final class TileReader {
     }
     int whole = n - n % LANES;
     for (int i = 0; i < whole; i += LANES) {
-      FloatVector sum = row(acc, from, i);
+      FloatVector sum = load(acc, from + Float.BYTES * i);
       FloatVector rest = constant(0);
       for (int s = 1; s < slices; s++) {
-        FloatVector next = row(acc, from, s * n + i);
+        FloatVector next = load(acc, from + Float.BYTES * (s * n + i));
         FloatVector joined = sum.add(next);
         FloatVector added = joined.sub(sum);
         rest = rest.add(sum.sub(joined.sub(added))).add(next.sub(added));
@@ -68,11 +67,15 @@ public final class TileReader {
     FloatVector scale = constant(inputScale);
     if (bias == null) {
       for (int i = 0; i < whole; i += LANES) {
-        row(acc, from, i).mul(scale).mul(load(weightScales, i)).intoArray(y, to + i);
+        load(acc, from + Float.BYTES * i)
+            .mul(scale)
+            .mul(load(weightScales, i))
+            .intoArray(y, to + i);
       }
     } else {
       for (int i = 0; i < whole; i += LANES) {
-        FloatVector product = row(acc, from, i).mul(scale).mul(load(weightScales, i));
+        FloatVector product =
+            load(acc, from + Float.BYTES * i).mul(scale).mul(load(weightScales, i));
         product.add(load(bias, i)).intoArray(y, to + i);
       }
     }
@@ -91,20 +94,16 @@ public final class TileReader {
     int whole = n - n % LANES;
     if (bias == null) {
       for (int i = 0; i < whole; i += LANES) {
-        row(product, from, i).intoArray(y, to + i);
+        load(product, from + Float.BYTES * i).intoArray(y, to + i);
       }
     } else {
       for (int i = 0; i < whole; i += LANES) {
-        row(product, from, i).add(load(bias, i)).intoArray(y, to + i);
+        load(product, from + Float.BYTES * i).add(load(bias, i)).intoArray(y, to + i);
       }
     }
     for (int i = whole; i < n; i++) {
       float value = product.getFloat(from + Float.BYTES * i);
       y[to + i] = bias == null ? value : value + bias[i];
     }
-  }
-
-  private static FloatVector row(ByteBuffer bytes, int from, int i) {
-    return FloatVector.fromByteBuffer(FLOATS, bytes, from + Float.BYTES * i, ORDER);
   }
 }

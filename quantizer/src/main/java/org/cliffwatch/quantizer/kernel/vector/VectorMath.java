@@ -1,11 +1,17 @@
 package org.cliffwatch.quantizer.kernel.vector;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
-/** Elementary functions a lane at a time, and sums in a fixed order. */
+/**
+ * All that takes or returns vectors: elementary functions and rounding, a lane at a time; and sums
+ * in a fixed order. To be inlined, or every vector would be an object: see the package.
+ */
 final class VectorMath {
   static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
   static final VectorSpecies<Integer> INTS = VectorSpecies.of(int.class, FLOATS.vectorShape());
@@ -20,7 +26,12 @@ final class VectorMath {
   /** Bits of 87.3, beyond which 2^k, k rounded from x / ln 2, leaves the normal floats. */
   private static final int EXP_LIMIT = Float.floatToRawIntBits(87.3f);
 
+  private static final float SQRT_HALF = (float) Math.sqrt(0.5);
+  private static final float TWO_SQRT_2_OVER_PI = (float) (2 * Math.sqrt(2 / Math.PI));
+
   private static final int MAGNITUDE = 0x7fffffff;
+  private static final int INFINITY = 0x7f800000;
+  private static final int QUIET = 0x00400000;
   private static final float LOG2_E = 1.44269504f;
   private static final float LN_2_HIGH = 0x1.62e4p-1f;
   private static final float LN_2_LOW = 0x1.7f7d1cp-20f;
@@ -83,12 +94,67 @@ final class VectorMath {
     return t.mul(p).div(q);
   }
 
+  static FloatVector silu(FloatVector x) {
+    return x.div(exp(x.neg()).add(1f));
+  }
+
+  static FloatVector gelu(FloatVector x) {
+    return x.mul(0.5f).mul(erf(x.mul(SQRT_HALF)).add(1f));
+  }
+
+  /** 0.5 x (1 + tanh u) = x / (1 + e^(−2u)). */
+  static FloatVector geluTanh(FloatVector x) {
+    FloatVector cubed = x.mul(x).mul(x).fma(constant(0.044715f), x);
+    return x.div(exp(cubed.mul(-TWO_SQRT_2_OVER_PI)).add(1f));
+  }
+
   static FloatVector constant(float value) {
     return FloatVector.broadcast(FLOATS, value);
   }
 
   static FloatVector load(float[] x, int at) {
     return FloatVector.fromArray(FLOATS, x, at);
+  }
+
+  /** As many floats as there are lanes, from byte {@code at} on. */
+  static FloatVector load(ByteBuffer x, int at) {
+    return FloatVector.fromByteBuffer(FLOATS, x, at, ByteOrder.LITTLE_ENDIAN);
+  }
+
+  /**
+   * The value rounded half to even, in the low byte: adding 1.5 · 2²³ rounds into the low mantissa
+   * bits.
+   */
+  static IntVector lowByte(FloatVector x) {
+    return x.add(ROUNDER).reinterpretAsInts();
+  }
+
+  /** The low half of every lane is 0; NaN becomes quiet, so that it is still one without it. */
+  static FloatVector toBfloat16(FloatVector x) {
+    IntVector bits = x.reinterpretAsInts();
+    IntVector odd = bits.lanewise(VectorOperators.LSHR, 16).and(1);
+    IntVector rounded = bits.add(odd).add(0x7fff).and(0xffff0000);
+    VectorMask<Integer> notANumber = bits.and(MAGNITUDE).compare(VectorOperators.GT, INFINITY);
+    return rounded.blend(bits.or(QUIET).and(0xffff0000), notANumber).reinterpretAsFloats();
+  }
+
+  static FloatVector toFloat16(FloatVector x) {
+    IntVector bits = x.reinterpretAsInts();
+    IntVector magnitude = bits.and(MAGNITUDE);
+    IntVector sign = bits.and(~MAGNITUDE);
+    IntVector odd = magnitude.lanewise(VectorOperators.LSHR, 13).and(1);
+    IntVector normal = magnitude.add(odd).add(0xfff).and(0xffffe000);
+    // Below 2^-14: multiples of 2^-24, which is the spacing of floats between 0.5 and 1.
+    IntVector subnormal = magnitude.reinterpretAsFloats().add(0.5f).sub(0.5f).reinterpretAsInts();
+    IntVector rounded =
+        normal.blend(
+            subnormal, magnitude.compare(VectorOperators.LT, Float.floatToRawIntBits(0x1p-14f)));
+    rounded =
+        rounded.blend(
+            IntVector.broadcast(INTS, INFINITY),
+            magnitude.compare(VectorOperators.GE, Float.floatToRawIntBits(65520f)));
+    rounded = rounded.blend(magnitude, magnitude.compare(VectorOperators.GT, INFINITY));
+    return rounded.or(sign).reinterpretAsFloats();
   }
 
   /** Joins the parts of a sum: halves onto halves. Overwrites {@code parts}. */

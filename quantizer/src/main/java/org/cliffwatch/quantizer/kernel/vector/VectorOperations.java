@@ -1,7 +1,6 @@
 package org.cliffwatch.quantizer.kernel.vector;
 
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.LANES;
-import static org.cliffwatch.quantizer.kernel.vector.VectorMath.constant;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.load;
 
 import jdk.incubator.vector.FloatVector;
@@ -13,9 +12,6 @@ import org.cliffwatch.quantizer.kernel.TokenRuns;
 
 /** {@link HostOperations} on the Vector API. */
 public final class VectorOperations implements HostOperations {
-  private static final float SQRT_HALF = (float) Math.sqrt(0.5);
-  private static final float TWO_SQRT_2_OVER_PI = (float) (2 * Math.sqrt(2 / Math.PI));
-
   private final VectorAttention attention = new VectorAttention();
 
   @Override
@@ -58,32 +54,40 @@ public final class VectorOperations implements HostOperations {
   public void activate(Activation f, float[] x, int n) {
     int whole = n - n % LANES;
     switch (f) {
-      case GELU -> {
-        for (int i = 0; i < whole; i += LANES) {
-          gelu(load(x, i)).intoArray(x, i);
-        }
-      }
-      case GELU_TANH -> {
-        for (int i = 0; i < whole; i += LANES) {
-          geluTanh(load(x, i)).intoArray(x, i);
-        }
-      }
-      case RELU -> {
-        for (int i = 0; i < whole; i += LANES) {
-          load(x, i).max(0f).intoArray(x, i);
-        }
-      }
-      case SILU -> {
-        for (int i = 0; i < whole; i += LANES) {
-          silu(load(x, i)).intoArray(x, i);
-        }
-      }
+      case GELU -> gelus(x, whole);
+      case GELU_TANH -> geluTanhs(x, whole);
+      case RELU -> relus(x, whole);
+      case SILU -> silus(x, whole);
     }
     if (whole < n) {
       float[] last = new float[LANES];
       System.arraycopy(x, whole, last, 0, n - whole);
       activate(f, last, LANES);
       System.arraycopy(last, 0, x, whole, n - whole);
+    }
+  }
+
+  private static void gelus(float[] x, int n) {
+    for (int i = 0; i < n; i += LANES) {
+      VectorMath.gelu(load(x, i)).intoArray(x, i);
+    }
+  }
+
+  private static void geluTanhs(float[] x, int n) {
+    for (int i = 0; i < n; i += LANES) {
+      VectorMath.geluTanh(load(x, i)).intoArray(x, i);
+    }
+  }
+
+  private static void relus(float[] x, int n) {
+    for (int i = 0; i < n; i += LANES) {
+      load(x, i).max(0f).intoArray(x, i);
+    }
+  }
+
+  private static void silus(float[] x, int n) {
+    for (int i = 0; i < n; i += LANES) {
+      VectorMath.silu(load(x, i)).intoArray(x, i);
     }
   }
 
@@ -106,7 +110,7 @@ public final class VectorOperations implements HostOperations {
   private static void gatedSilu(float[] gate, float[] up, int n) {
     int whole = n - n % LANES;
     for (int i = 0; i < whole; i += LANES) {
-      silu(load(gate, i)).mul(load(up, i)).intoArray(gate, i);
+      VectorMath.silu(load(gate, i)).mul(load(up, i)).intoArray(gate, i);
     }
     if (whole < n) {
       float[] lastGate = new float[LANES];
@@ -116,20 +120,6 @@ public final class VectorOperations implements HostOperations {
       gatedSilu(lastGate, lastUp, LANES);
       System.arraycopy(lastGate, 0, gate, whole, n - whole);
     }
-  }
-
-  private static FloatVector silu(FloatVector x) {
-    return x.div(VectorMath.exp(x.neg()).add(1f));
-  }
-
-  private static FloatVector gelu(FloatVector x) {
-    return x.mul(0.5f).mul(VectorMath.erf(x.mul(SQRT_HALF)).add(1f));
-  }
-
-  /** 0.5 x (1 + tanh u) = x / (1 + e^(−2u)). */
-  private static FloatVector geluTanh(FloatVector x) {
-    FloatVector cubed = x.mul(x).mul(x).fma(constant(0.044715f), x);
-    return x.div(VectorMath.exp(cubed.mul(-TWO_SQRT_2_OVER_PI)).add(1f));
   }
 
   @Override

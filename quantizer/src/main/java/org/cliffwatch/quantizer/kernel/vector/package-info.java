@@ -6,5 +6,12 @@
  * whatever the width of a vector and joined in a fixed tree; {@code reduceLanes(ADD)} on floats,
  * whose order is not specified, is not used. What a lane computes does not depend on how many lanes
  * there are.
+ *
+ * <p>What takes or returns vectors is in {@code VectorMath} and to be inlined; everything else is
+ * compiled by itself, one kind of loop a method. HotSpot stops inlining where a method has grown
+ * large (its {@code NodeCountInliningCutoff}), and a vector that passes a call becomes an object:
+ * inlined into their callers, these loops would be a quarter to five times slower in some runs and
+ * not in others. The options that say so are {@code CLIFFWATCH_JVM} of {@code submit/lib.sh} and
+ * {@code spark.executor.extraJavaOptions} of {@code conf/spark-defaults.conf}.
  */
 package org.cliffwatch.quantizer.kernel.vector;
