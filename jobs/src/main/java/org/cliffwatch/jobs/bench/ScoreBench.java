@@ -55,6 +55,8 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
   private record Measured(String system, int threads) {}
 
   /**
+   * @param tokensPerSecond that went through the layers, a shared prefix once; by repetition, empty
+   *     for a peer
    * @param bareRate the time that bare products take, of the time spent in products; by repetition,
    *     empty where the backend is not oneDNN
    * @param breakdown the last repetition's shares of thread time, by stage
@@ -63,6 +65,7 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
       String system,
       int threads,
       List<Double> documentsPerSecond,
+      List<Double> tokensPerSecond,
       List<Double> bareRate,
       Map<String, Double> breakdown) {
     double median() {
@@ -92,6 +95,7 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
             requireSame(name, answers.putIfAbsent(name, timing.logLikelihoods()), timing);
             double rate = items.size() / timing.seconds();
             Result result = add(results, r, ours(name), threads, rate, breakdown(timing));
+            result.tokensPerSecond().add(timing.rows() / timing.seconds());
             if (bare != null) {
               double seconds = bare.seconds(precision, timing.rows(), timing.scoredRows(), threads);
               result.bareRate().add(seconds / timing.products());
@@ -124,9 +128,10 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
     Measured what = new Measured(system, threads);
     Result old = results.get(what);
     List<Double> rates = old == null ? new ArrayList<>() : old.documentsPerSecond();
+    List<Double> tokenRates = old == null ? new ArrayList<>() : old.tokensPerSecond();
     List<Double> bareRate = old == null ? new ArrayList<>() : old.bareRate();
     rates.add(rate);
-    Result result = new Result(system, threads, rates, bareRate, breakdown);
+    Result result = new Result(system, threads, rates, tokenRates, bareRate, breakdown);
     results.put(what, result);
     spec.commandLine()
         .getErr()
@@ -183,7 +188,7 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
         measurement.task().name(),
         documents,
         measurement.repeat());
-    out.printf("%-24s %7s %12s", "system", "threads", "documents/s");
+    out.printf("%-24s %7s %12s %9s", "system", "threads", "documents/s", "tokens/s");
     int first = threadCounts.get(0);
     boolean scaling = threadCounts.size() > 1;
     if (scaling) {
@@ -196,6 +201,9 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
     for (Result result : results.values()) {
       out.printf(
           Locale.ROOT, "%-24s %7d %12.2f", result.system(), result.threads(), result.median());
+      boolean ours = !result.tokensPerSecond().isEmpty();
+      double tokens = Measurement.median(result.tokensPerSecond().stream());
+      out.printf(Locale.ROOT, " %9s", ours ? Math.round(tokens) : "");
       if (scaling) {
         Result alone = results.get(new Measured(result.system(), first));
         out.printf(Locale.ROOT, " %12.2f", result.median() / alone.median());

@@ -51,8 +51,8 @@ public final class Decoder implements AutoCloseable {
   }
 
   /**
-   * Scores batches, one after another. Few rows of a batch are scored: those of several wait to go
-   * through the vocabulary projection together.
+   * Scores batches, one after another. Of several batches the scored rows wait for one another, to
+   * go through the vocabulary projection together.
    *
    * @param logProbability (targets) nats, written
    * @param greedy (targets) whether the target is the most probable token, written
