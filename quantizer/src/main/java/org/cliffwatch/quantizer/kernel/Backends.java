@@ -5,11 +5,13 @@ import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -103,7 +105,8 @@ public final class Backends {
           Offer offer = offer(name);
           String chosen = choose(name, offer);
           Backend backend = open(chosen, null);
-          LOG.info("backend {} {}", backend.kernel(), because(chosen, name, offer));
+          Optional<String> slower = name.equals(AUTO) ? passedOver(chosen) : Optional.empty();
+          slower.ifPresentOrElse(LOG::warn, () -> LOG.info("backend {}", backend.kernel()));
           return backend;
         });
   }
@@ -170,16 +173,28 @@ public final class Backends {
     throw new InvalidInputException(missing(name, new Offer(Map.of(), reasons)));
   }
 
-  private static String because(String chosen, String wanted, Offer offer) {
-    if (!wanted.equals(AUTO)) {
-      return "(asked for)";
-    }
-    List<String> passedOver = PREFERENCE.subList(0, PREFERENCE.indexOf(chosen));
-    return passedOver.isEmpty()
-        ? "(auto)"
-        : "(auto; "
-            + String.join("; ", passedOver.stream().map(name -> missing(name, offer)).toList())
-            + ")";
+  /**
+   * What to tell whoever left the choice to {@link #AUTO} and got less than it prefers.
+   *
+   * @param chosen the backend that was taken
+   * @return a line that names it and why each better one is not used; empty if there is none
+   */
+  public static Optional<String> passedOver(String chosen) {
+    return passedOver(chosen, offer(AUTO));
+  }
+
+  static Optional<String> passedOver(String chosen, Offer offer) {
+    String reasons =
+        PREFERENCE.stream()
+            .takeWhile(name -> !name.equals(chosen))
+            .filter(name -> !offer.kernels().containsKey(name))
+            .map(name -> missing(name, offer))
+            .collect(Collectors.joining("; "));
+    return reasons.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            "backend %s is used, many times slower and with other scores: %s"
+                .formatted(chosen, reasons));
   }
 
   private static String missing(String name, Offer offer) {

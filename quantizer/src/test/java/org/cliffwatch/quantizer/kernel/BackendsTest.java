@@ -37,6 +37,16 @@ class BackendsTest {
   }
 
   @Test
+  void onlyWhoGetsLessThanTheBestIsTold() {
+    assertThat(Backends.passedOver("onednn", BOTH)).isEmpty();
+    assertThat(Backends.passedOver("reference", BOTH)).isEmpty();
+    assertThat(Backends.passedOver("reference", INEXACT))
+        .contains(
+            "backend reference is used, many times slower and with other scores:"
+                + " backend onednn is not available here: not exact");
+  }
+
+  @Test
   void opensAtAKernelIdentity() {
     Backend onednn = Backends.open("onednn");
     assertThat(onednn.kernel()).startsWith("onednn-3.11-");
