@@ -1,6 +1,9 @@
 package org.cliffwatch.quantizer.kernel.vector;
 
+import static org.cliffwatch.quantizer.kernel.vector.VectorMath.INFINITY;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.LANES;
+import static org.cliffwatch.quantizer.kernel.vector.VectorMath.MAGNITUDE;
+import static org.cliffwatch.quantizer.kernel.vector.VectorMath.PARTS;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.ROUNDER;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.constant;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.load;
@@ -18,22 +21,20 @@ import org.cliffwatch.quantizer.scheme.Vectorwise;
  * Writes rows of float32 as a product's narrower input, in one pass and without shuffling lanes:
  * {@code 32 / bits} vectors are laid into the low to high parts of one vector of ints. Columns
  * therefore come out in another order, within groups of {@link #group}; {@link #place} says which,
- * and weights are packed in the same order. An integer sum does not depend on it.
+ * and weights are packed in the same order. The order is one for all processors, whatever the width
+ * of their vectors: a sum that rounds depends on it.
  */
 public final class RowPacker {
   private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
-  private static final int MAGNITUDE = 0x7fffffff;
 
   /** Bits of 127 times the smallest normal float: below it the scale is subnormal. */
   private static final int SMALL = Float.floatToRawIntBits(127 * Float.MIN_NORMAL);
-
-  private static final int INFINITY = 0x7f800000;
 
   private RowPacker() {}
 
   /** Columns whose order is mixed, for values of 8 or 16 bits. */
   public static int group(int bits) {
-    return 32 / bits * LANES;
+    return 32 / bits * PARTS;
   }
 
   /** Width of a packed row: {@code n} rounded up to whole groups. */
@@ -46,7 +47,7 @@ public final class RowPacker {
   public static int place(int c, int bits) {
     int group = group(bits);
     int within = c % group;
-    return c - within + within % LANES * (32 / bits) + within / LANES;
+    return c - within + within % PARTS * (32 / bits) + within / PARTS;
   }
 
   /**
@@ -76,14 +77,17 @@ public final class RowPacker {
   private static void quantizeGroups(
       float[] x, int at, int n, float scale, ByteBuffer codes, int to) {
     FloatVector s = constant(scale);
-    for (int i = 0; i < n; i += 4 * LANES) {
-      IntVector a = lowByte(load(x, at + i).div(s)).and(0xff);
-      IntVector b =
-          lowByte(load(x, at + i + LANES).div(s)).and(0xff).lanewise(VectorOperators.LSHL, 8);
-      IntVector c =
-          lowByte(load(x, at + i + 2 * LANES).div(s)).and(0xff).lanewise(VectorOperators.LSHL, 16);
-      IntVector d = lowByte(load(x, at + i + 3 * LANES).div(s)).lanewise(VectorOperators.LSHL, 24);
-      a.or(b).or(c.or(d)).intoByteBuffer(codes, to + i, ORDER);
+    for (int group = 0; group < n; group += 4 * PARTS) {
+      for (int part = 0; part < PARTS; part += LANES) {
+        int i = at + group + part;
+        IntVector a = lowByte(load(x, i).div(s)).and(0xff);
+        IntVector b =
+            lowByte(load(x, i + PARTS).div(s)).and(0xff).lanewise(VectorOperators.LSHL, 8);
+        IntVector c =
+            lowByte(load(x, i + 2 * PARTS).div(s)).and(0xff).lanewise(VectorOperators.LSHL, 16);
+        IntVector d = lowByte(load(x, i + 3 * PARTS).div(s)).lanewise(VectorOperators.LSHL, 24);
+        a.or(b).or(c.or(d)).intoByteBuffer(codes, to + group + 4 * part, ORDER);
+      }
     }
   }
 
@@ -164,10 +168,15 @@ public final class RowPacker {
   }
 
   private static void bfloat16Groups(float[] x, int at, int n, ByteBuffer out, int to) {
-    for (int i = 0; i < n; i += 2 * LANES) {
-      IntVector low = VectorMath.toBfloat16(load(x, at + i)).reinterpretAsInts();
-      IntVector high = VectorMath.toBfloat16(load(x, at + i + LANES)).reinterpretAsInts();
-      low.lanewise(VectorOperators.LSHR, 16).or(high).intoByteBuffer(out, to + 2 * i, ORDER);
+    for (int group = 0; group < n; group += 2 * PARTS) {
+      for (int part = 0; part < PARTS; part += LANES) {
+        int i = at + group + part;
+        IntVector low = VectorMath.toBfloat16(load(x, i)).reinterpretAsInts();
+        IntVector high = VectorMath.toBfloat16(load(x, i + PARTS)).reinterpretAsInts();
+        low.lanewise(VectorOperators.LSHR, 16)
+            .or(high)
+            .intoByteBuffer(out, to + 2 * group + 4 * part, ORDER);
+      }
     }
   }
 

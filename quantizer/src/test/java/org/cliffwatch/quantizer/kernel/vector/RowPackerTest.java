@@ -150,6 +150,17 @@ class RowPackerTest {
     checkSentinels(out, 2 * width);
   }
 
+  /** Sums that round, as bfloat16's, depend on the order: it must not follow the vectors' width. */
+  @Test
+  void placesAreTheSameOnAllProcessors() {
+    assertThat(IntStream.of(0, 1, 15, 16, 17, 31, 32, 48).map(c -> RowPacker.place(c, 16)))
+        .containsExactly(0, 2, 30, 1, 3, 31, 32, 33);
+    assertThat(IntStream.of(0, 1, 16, 17, 32, 48, 63, 64).map(c -> RowPacker.place(c, 8)))
+        .containsExactly(0, 4, 1, 5, 2, 3, 63, 64);
+    assertThat(RowPacker.width(1, 16)).isEqualTo(32);
+    assertThat(RowPacker.width(65, 8)).isEqualTo(128);
+  }
+
   @ParameterizedTest
   @ValueSource(ints = {8, 16})
   void placesAreAPermutation(int bits) {
