@@ -4,6 +4,10 @@ package org.cliffwatch.quantizer.kernel;
  * The decoder's operations besides products, on float32 rows in Java arrays. Two implementations: a
  * readable scalar one and one on the Vector API; the second is tested against the first. Every
  * result row depends on its own inputs alone, bit for bit, compiled or interpreted.
+ *
+ * <p>What is not finite stays so: a row that holds NaN or an infinity, or whose sums overflow,
+ * gives NaN or infinities and never a plausible number. The one exception is {@link
+ * Activation#RELU} of −∞, which is 0, as it is of every value that can have overflowed to it.
  */
 public interface HostOperations {
   /** y = x / sqrt(mean(x²) + epsilon) · weight, a row at a time. {@code y} may be {@code x}. */

@@ -15,7 +15,7 @@ public final class ScalarOperations implements HostOperations {
       for (int i = 0; i < width; i++) {
         squares += (double) x[r * width + i] * x[r * width + i];
       }
-      double scale = 1 / Math.sqrt(squares / width + epsilon);
+      double scale = inverseRoot(squares / width, epsilon);
       for (int i = 0; i < width; i++) {
         y[r * width + i] = (float) (x[r * width + i] * scale * weight[i]);
       }
@@ -36,12 +36,17 @@ public final class ScalarOperations implements HostOperations {
         double centred = x[r * width + i] - mean;
         squares += centred * centred;
       }
-      double scale = 1 / Math.sqrt(squares / width + epsilon);
+      double scale = inverseRoot(squares / width, epsilon);
       for (int i = 0; i < width; i++) {
         double normed = (x[r * width + i] - mean) * scale * weight[i];
         y[r * width + i] = (float) (bias == null ? normed : normed + bias[i]);
       }
     }
+  }
+
+  /** 1 / √∞ would make zeros of a row. */
+  private static double inverseRoot(double square, float epsilon) {
+    return Double.isFinite(square) ? 1 / Math.sqrt(square + epsilon) : Double.NaN;
   }
 
   @Override
@@ -164,6 +169,9 @@ public final class ScalarOperations implements HostOperations {
   }
 
   private static double score(double scaled, AttentionShape shape, int head, int distance) {
+    if (!Double.isFinite(scaled)) {
+      return Double.NaN;
+    }
     double capped =
         shape.softCap() == 0 ? scaled : shape.softCap() * Math.tanh(scaled / shape.softCap());
     return shape.alibi() == null ? capped : capped + shape.alibi()[head] * distance;

@@ -1,6 +1,8 @@
 package org.cliffwatch.quantizer.kernel.vector;
 
+import static org.cliffwatch.quantizer.kernel.vector.VectorMath.INFINITY;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.LANES;
+import static org.cliffwatch.quantizer.kernel.vector.VectorMath.MAGNITUDE;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.PARTS;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.constant;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.load;
@@ -8,6 +10,7 @@ import static org.cliffwatch.quantizer.kernel.vector.VectorMath.load;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 import org.cliffwatch.quantizer.kernel.FloatType;
 
@@ -15,7 +18,7 @@ import org.cliffwatch.quantizer.kernel.FloatType;
  * The running log-sum-exp and largest logit of a batch's rows, over blocks of the vocabulary in
  * ascending order: (m, s) with s = Σ e^(logit − m), m the largest logit so far (Milakov and
  * Gimelshein 2018, "Online normalizer calculation for softmax"). Within a block sums are float32 in
- * a fixed order, across blocks float64.
+ * a fixed order, across blocks float64. A row with a logit that is NaN or infinite has the sum NaN.
  */
 public final class LogSumExp {
   private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
@@ -74,18 +77,24 @@ public final class LogSumExp {
     VectorRounding.round(type, products, at, n);
   }
 
-  /** NaN if there is one. */
+  /** NaN where a logit is not finite: it has overflowed its type, and nothing is known of it. */
   private static float max(ByteBuffer logits, int at, int n) {
     int whole = n - n % LANES;
     FloatVector maxima = constant(Float.NEGATIVE_INFINITY);
+    IntVector magnitudes = IntVector.zero(VectorMath.INTS);
     for (int i = 0; i < whole; i += LANES) {
-      maxima = maxima.max(load(logits, at + Float.BYTES * i));
+      FloatVector logit = load(logits, at + Float.BYTES * i);
+      maxima = maxima.max(logit);
+      magnitudes = magnitudes.max(logit.reinterpretAsInts().and(MAGNITUDE));
     }
     float max = maxima.reduceLanes(VectorOperators.MAX);
+    boolean finite = magnitudes.reduceLanes(VectorOperators.MAX) < INFINITY;
     for (int i = whole; i < n; i++) {
-      max = Math.max(max, logits.getFloat(at + Float.BYTES * i));
+      float logit = logits.getFloat(at + Float.BYTES * i);
+      max = Math.max(max, logit);
+      finite &= Float.isFinite(logit);
     }
-    return max;
+    return finite ? max : Float.NaN;
   }
 
   private double sum(ByteBuffer logits, int at, int n, float max) {
@@ -120,7 +129,7 @@ public final class LogSumExp {
     return i;
   }
 
-  /** log Σ e^logit over all blocks added. */
+  /** log Σ e^logit over all blocks added; NaN if a logit was not finite. */
   public double value(int row) {
     return max[row] + StrictMath.log(sum[row]);
   }

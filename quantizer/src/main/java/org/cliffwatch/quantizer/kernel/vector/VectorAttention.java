@@ -6,6 +6,7 @@ import static org.cliffwatch.quantizer.kernel.vector.VectorMath.constant;
 
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
 import org.cliffwatch.quantizer.kernel.TokenRuns;
@@ -30,6 +31,9 @@ final class VectorAttention {
 
   /** Blocks of keys begin at its multiples, so that the parts of a sum are those of positions. */
   private static final int ALIGNMENT = Math.max(STEP, VectorMath.PARTS);
+
+  /** The score of a key that a row does not look at: less than any, and finite. */
+  private static final float UNSEEN = -Float.MAX_VALUE;
 
   private final ThreadLocal<Panel> panels = ThreadLocal.withInitial(Panel::new);
 
@@ -235,14 +239,15 @@ final class VectorAttention {
       s31.mul(scale).intoArray(scores, 3 * capacity + block + LANES);
     }
 
-    /** The soft cap and ALiBi, and −∞ where the row does not look. */
+    /** The soft cap and ALiBi, and {@link #UNSEEN} where the row does not look. */
     private void bias(int b, int begin, int end, AttentionShape shape) {
       int at = b * capacity;
       if (shape.softCap() != 0) {
         for (int j = begin; j < end; j += LANES) {
-          FloatVector capped =
-              VectorMath.tanh(VectorMath.load(scores, at + j).div(shape.softCap()));
-          capped.mul(shape.softCap()).intoArray(scores, at + j);
+          FloatVector score = VectorMath.load(scores, at + j);
+          FloatVector capped = VectorMath.tanh(score.div(shape.softCap())).mul(shape.softCap());
+          // An infinite score would be capped to a plausible one: it less itself is NaN.
+          capped.add(score.sub(score)).intoArray(scores, at + j);
         }
       }
       if (shape.alibi() != null) {
@@ -251,21 +256,27 @@ final class VectorAttention {
           scores[at + j] += slope * (j - position[b]);
         }
       }
-      Arrays.fill(scores, at + begin, at + firstKey[b], Float.NEGATIVE_INFINITY);
-      Arrays.fill(scores, at + position[b] + 1, at + end, Float.NEGATIVE_INFINITY);
+      Arrays.fill(scores, at + begin, at + firstKey[b], UNSEEN);
+      Arrays.fill(scores, at + position[b] + 1, at + end, UNSEEN);
     }
 
-    /** Replaces a row of scores by e^(score − maximum), 0 where it does not look; their sum. */
+    /**
+     * Replaces a row of scores by e^(score − maximum), 0 where it does not look; their sum, NaN
+     * where a score is not finite.
+     */
     private float exponentials(int b, int begin, int end) {
       int at = b * capacity;
-      FloatVector maxima = VectorMath.load(scores, at + begin);
-      for (int j = begin + LANES; j < end; j += LANES) {
-        maxima = maxima.max(VectorMath.load(scores, at + j));
+      FloatVector maxima = constant(UNSEEN);
+      IntVector magnitudes = IntVector.zero(VectorMath.INTS);
+      for (int j = begin; j < end; j += LANES) {
+        FloatVector score = VectorMath.load(scores, at + j);
+        maxima = maxima.max(score);
+        magnitudes = magnitudes.max(score.reinterpretAsInts().and(VectorMath.MAGNITUDE));
       }
-      float max = maxima.reduceLanes(VectorOperators.MAX);
-      if (Float.isNaN(max)) {
+      if (magnitudes.reduceLanes(VectorOperators.MAX) >= VectorMath.INFINITY) {
         return Float.NaN;
       }
+      float max = maxima.reduceLanes(VectorOperators.MAX);
       for (int j = begin; j < end; j += LANES) {
         VectorMath.exp(VectorMath.load(scores, at + j).sub(max)).intoArray(scores, at + j);
       }

@@ -26,11 +26,14 @@ final class VectorMath {
   /** Bits of 87.3, beyond which 2^k, k rounded from x / ln 2, leaves the normal floats. */
   private static final int EXP_LIMIT = Float.floatToRawIntBits(87.3f);
 
+  /** e^−104 is less than half of the smallest float: what an activation leaves below is −0. */
+  private static final float VANISHED = -104;
+
   private static final float SQRT_HALF = (float) Math.sqrt(0.5);
   private static final float TWO_SQRT_2_OVER_PI = (float) (2 * Math.sqrt(2 / Math.PI));
 
-  private static final int MAGNITUDE = 0x7fffffff;
-  private static final int INFINITY = 0x7f800000;
+  static final int MAGNITUDE = 0x7fffffff;
+  static final int INFINITY = 0x7f800000;
   private static final int QUIET = 0x00400000;
   private static final float LOG2_E = 1.44269504f;
   private static final float LN_2_HIGH = 0x1.62e4p-1f;
@@ -95,17 +98,25 @@ final class VectorMath {
   }
 
   static FloatVector silu(FloatVector x) {
-    return x.div(exp(x.neg()).add(1f));
+    return vanishing(x, x.div(exp(x.neg()).add(1f)));
   }
 
   static FloatVector gelu(FloatVector x) {
-    return x.mul(0.5f).mul(erf(x.mul(SQRT_HALF)).add(1f));
+    return vanishing(x, x.mul(0.5f).mul(erf(x.mul(SQRT_HALF)).add(1f)));
   }
 
   /** 0.5 x (1 + tanh u) = x / (1 + e^(−2u)). */
   static FloatVector geluTanh(FloatVector x) {
     FloatVector cubed = x.mul(x).mul(x).fma(constant(0.044715f), x);
-    return x.div(exp(cubed.mul(-TWO_SQRT_2_OVER_PI)).add(1f));
+    return vanishing(x, x.div(exp(cubed.mul(-TWO_SQRT_2_OVER_PI)).add(1f)));
+  }
+
+  /**
+   * f(x), but x · 0 where nothing is left of f: the approximations stop at a factor of 10⁻³⁸, which
+   * of a large x would leave a plausible number. Of −∞ it is NaN.
+   */
+  private static FloatVector vanishing(FloatVector x, FloatVector f) {
+    return f.blend(x.mul(0f), x.compare(VectorOperators.LT, VANISHED));
   }
 
   static FloatVector constant(float value) {
@@ -155,6 +166,14 @@ final class VectorMath {
             magnitude.compare(VectorOperators.GE, Float.floatToRawIntBits(65520f)));
     rounded = rounded.blend(magnitude, magnitude.compare(VectorOperators.GT, INFINITY));
     return rounded.or(sign).reinterpretAsFloats();
+  }
+
+  /**
+   * 1 / √(mean square + epsilon): what a norm multiplies by. NaN where the square has overflowed: 1
+   * / √∞ would make zeros of a whole row.
+   */
+  static float inverseRoot(float square, float epsilon) {
+    return Float.isFinite(square) ? (float) (1 / Math.sqrt(square + epsilon)) : Float.NaN;
   }
 
   /** Joins the parts of a sum: halves onto halves. Overwrites {@code parts}. */

@@ -20,7 +20,7 @@ public final class VectorOperations implements HostOperations {
     for (int r = 0; r < rows; r++) {
       int at = r * width;
       float mean = VectorMath.squares(x, at, width, 0) / width;
-      float scale = (float) (1 / Math.sqrt(mean + epsilon));
+      float scale = VectorMath.inverseRoot(mean, epsilon);
       for (int i = 0; i < whole; i += LANES) {
         load(x, at + i).mul(scale).mul(load(weight, i)).intoArray(y, at + i);
       }
@@ -38,7 +38,7 @@ public final class VectorOperations implements HostOperations {
       int at = r * width;
       float mean = VectorMath.sum(x, at, width) / width;
       float variance = VectorMath.squares(x, at, width, mean) / width;
-      float scale = (float) (1 / Math.sqrt(variance + epsilon));
+      float scale = VectorMath.inverseRoot(variance, epsilon);
       for (int i = 0; i < whole; i += LANES) {
         FloatVector normed = load(x, at + i).sub(mean).mul(scale).mul(load(weight, i));
         (bias == null ? normed : normed.add(load(bias, i))).intoArray(y, at + i);

@@ -121,6 +121,59 @@ class VectorAttentionTest {
     }
   }
 
+  /** A score that is not finite makes NaN of its row's head, and only of that. */
+  @ParameterizedTest
+  @MethodSource("shapes")
+  void scoresThatOverflow(AttentionShape shape) {
+    int width = shape.heads() * shape.headSize();
+    int row = FOREST.start()[3] + 7;
+    int at = row * width + (shape.heads() - 1) * shape.headSize();
+    for (float odd :
+        new float[] {Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, Float.NaN, 3e38f}) {
+      for (HostOperations operations : List.of(scalar, vector)) {
+        Inputs in = new Inputs(shape, FOREST.rows(), 9);
+        float[] clean = in.apply(operations, FOREST);
+        in.q[at] = odd;
+        // Each key of this head is so large that its product with 3e38 overflows float32.
+        for (int k = shape.keyHeads() - 1; k < FOREST.rows() * shape.keyHeads(); k++) {
+          if (odd == 3e38f) {
+            in.k[k * shape.headSize()] = 1e3f;
+          }
+        }
+        float[] found = in.apply(operations, FOREST);
+        boolean overflows = odd != 3e38f || operations == vector;
+        for (int i = at; i < at + shape.headSize(); i++) {
+          assertThat(Float.isNaN(found[i])).as("%s", odd).isEqualTo(overflows);
+        }
+        if (odd != 3e38f) {
+          System.arraycopy(clean, at, found, at, shape.headSize());
+          assertThat(found).isEqualTo(clean);
+        }
+      }
+    }
+  }
+
+  @Test
+  void infiniteKeysAndValuesShow() {
+    AttentionShape shape = shapes().get(4);
+    int bad = FOREST.start()[6] + 3;
+    for (HostOperations operations : List.of(scalar, vector)) {
+      for (float odd : new float[] {Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
+        Inputs in = new Inputs(shape, FOREST.rows(), 8);
+        float[] clean = in.apply(operations, FOREST);
+        in.v[bad * 3 * 64 + 5] = odd;
+        float[] found = in.apply(operations, FOREST);
+        assertThat(found[(bad + 1) * 9 * 64 + 5]).isEqualTo(odd);
+        assertThat(found[(bad - 1) * 9 * 64 + 5]).isEqualTo(clean[(bad - 1) * 9 * 64 + 5]);
+        in = new Inputs(shape, FOREST.rows(), 8);
+        in.k[bad * 3 * 64 + 5] = odd;
+        found = in.apply(operations, FOREST);
+        assertThat(found[(bad + 1) * 9 * 64]).isNaN();
+        assertThat(found[(bad - 1) * 9 * 64]).isEqualTo(clean[(bad - 1) * 9 * 64]);
+      }
+    }
+  }
+
   private static final class Inputs {
     private final AttentionShape shape;
     private final float[] q;
