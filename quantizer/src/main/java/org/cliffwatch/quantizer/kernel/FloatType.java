@@ -7,6 +7,11 @@ public enum FloatType {
     public float round(float x) {
       return x;
     }
+
+    @Override
+    public float ulp(float x) {
+      return Math.ulp(x);
+    }
   },
   BFLOAT16 {
     @Override
@@ -17,6 +22,11 @@ public enum FloatType {
       int bits = Float.floatToRawIntBits(x);
       int halfToEven = 0x7fff + ((bits >>> 16) & 1);
       return Float.intBitsToFloat((bits + halfToEven) & 0xffff0000);
+    }
+
+    @Override
+    public float ulp(float x) {
+      return 0x1p16f * Math.ulp(x);
     }
   },
   /** Magnitudes from 65520 on become infinite. */
@@ -37,8 +47,16 @@ public enum FloatType {
       int halfToEven = 0xfff + ((bits >>> 13) & 1);
       return Float.intBitsToFloat((bits + halfToEven) & 0xffffe000);
     }
+
+    @Override
+    public float ulp(float x) {
+      return Math.max(0x1p13f * Math.ulp(x), 0x1p-24f);
+    }
   };
 
   /** The nearest value of this type, half to even; NaN stays NaN. */
   public abstract float round(float x);
+
+  /** The distance from a finite value of this type to the next one of larger magnitude. */
+  public abstract float ulp(float x);
 }

@@ -82,9 +82,8 @@ final class ForwardPass {
     }
     round(embedded, rows * width);
     for (int r = 0; r < rows; r++) {
-      nudge.apply(embedded, r * width, width, w.positions[r], tokens[r]);
+      nudge.apply(embedded, r * width, width, w.positions[r], tokens[r], compute);
     }
-    round(embedded, rows * width);
     watch.lap(Stage.REST);
     if (weights.projectIn != null) {
       multiply(weights.projectIn, embedded, rows, w.x);

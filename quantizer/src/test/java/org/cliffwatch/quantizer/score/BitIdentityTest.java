@@ -88,8 +88,11 @@ class BitIdentityTest {
     Variant variant = Variant.of(name);
     List<Request> requests = requests(random, variant.vocabulary(), count);
     try (Scorer scorer = open(variant, precision, backend)) {
+      List<Score> plain = null;
       for (int replica = 0; replica < 2; replica++) {
         List<Score> together = scorer.score(requests, replica);
+        assertThat(together).as("a replica is another draw").isNotEqualTo(plain);
+        plain = together;
         assertThat(together).allMatch(s -> s.error() == null, "scored");
         List<Score> alone = new ArrayList<>();
         for (Request request : requests) {
