@@ -254,7 +254,7 @@ final class GgufModel {
       factor = Math.max(factor, value);
     }
     for (int i = 0; i < found.length; i++) {
-      double wavelength = 2 * Math.PI * Math.pow(theta, 2.0 * i / head);
+      double wavelength = 2 * Math.PI * StrictMath.pow(theta, 2.0 * i / head);
       double smooth = Math.min(1, Math.max(0, (original / wavelength - low) / (high - low)));
       double expected = 1 / ((1 - smooth) / factor + smooth);
       if (Math.abs(found[i] - expected) > 1e-4 * expected) {

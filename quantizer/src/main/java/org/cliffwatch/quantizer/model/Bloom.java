@@ -73,12 +73,15 @@ final class Bloom extends Family {
    */
   static float[] slopes(int heads) {
     int power = Integer.highestOneBit(heads);
-    double base = Math.pow(2, -8.0 / power);
-    double between = Math.pow(2, -4.0 / power);
+    double base = StrictMath.pow(2, -8.0 / power);
+    double between = StrictMath.pow(2, -4.0 / power);
     float[] slopes = new float[heads];
     for (int h = 0; h < heads; h++) {
       slopes[h] =
-          (float) (h < power ? Math.pow(base, h + 1) : Math.pow(between, 2 * (h - power) + 1));
+          (float)
+              (h < power
+                  ? StrictMath.pow(base, h + 1)
+                  : StrictMath.pow(between, 2 * (h - power) + 1));
     }
     return slopes;
   }

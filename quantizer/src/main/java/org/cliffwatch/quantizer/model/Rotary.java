@@ -111,7 +111,7 @@ public final class Rotary {
   private static float[] powers(double base, int width) {
     float[] powers = new float[width / 2];
     for (int i = 0; i < powers.length; i++) {
-      powers[i] = (float) Math.pow(base, (float) (2 * i) / width);
+      powers[i] = (float) StrictMath.pow(base, (float) (2 * i) / width);
     }
     return powers;
   }
@@ -136,7 +136,7 @@ public final class Rotary {
   private static double dynamicBase(
       double base, double factor, int length, int contextLength, int width) {
     double stretch = factor * Math.max(length, contextLength) / contextLength - (factor - 1);
-    return base * Math.pow(stretch, (double) width / (width - 2));
+    return base * StrictMath.pow(stretch, (double) width / (width - 2));
   }
 
   private static float[] llama3(ConfigFields p, double base, int width, int context) {
@@ -194,12 +194,12 @@ public final class Rotary {
   }
 
   private static double magnitude(double factor, double mscale) {
-    return factor <= 1 ? 1 : 0.1 * mscale * Math.log(factor) + 1;
+    return factor <= 1 ? 1 : 0.1 * mscale * StrictMath.log(factor) + 1;
   }
 
   /** The dimension that turns {@code rotations} times within the context. */
   private static double correction(double rotations, int width, double base, int context) {
-    return width * Math.log(context / (rotations * 2 * Math.PI)) / (2 * Math.log(base));
+    return width * StrictMath.log(context / (rotations * 2 * Math.PI)) / (2 * StrictMath.log(base));
   }
 
   /** Values of a head that are rotated: the first ones. */
@@ -233,8 +233,8 @@ public final class Rotary {
     for (int p = 0; p < positions; p++) {
       for (int i = 0; i < half; i++) {
         float angle = p * frequencies[i];
-        cos[p * half + i] = (float) ((float) Math.cos(angle) * attentionFactor);
-        sin[p * half + i] = (float) ((float) Math.sin(angle) * attentionFactor);
+        cos[p * half + i] = (float) ((float) StrictMath.cos(angle) * attentionFactor);
+        sin[p * half + i] = (float) ((float) StrictMath.sin(angle) * attentionFactor);
       }
     }
     return new Tables(positions, cos, sin);
