@@ -6,9 +6,6 @@ CLIFFWATCH_HOME="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 CLIFFWATCH_JAR="$CLIFFWATCH_HOME/jobs/target/cliffwatch.jar"
 CLIFFWATCH_TARGET="$CLIFFWATCH_HOME/jobs/target"
 
-# The threads of a process share the packed weights, one stream of products each; products that
-# start threads of their own would fight over the same cores.
-export OMP_NUM_THREADS=1
 export SPARK_DRIVER_MEMORY="${SPARK_DRIVER_MEMORY:-2g}"
 export SPARK_LOCAL_IP="${SPARK_LOCAL_IP:-127.0.0.1}"
 # Workers of a standalone cluster started from here fail without it.
@@ -84,10 +81,6 @@ CLIFFWATCH_JVM=(
   -Dorg.bytedeco.javacpp.maxbytes=0
   -Dorg.bytedeco.javacpp.maxphysicalbytes=0
   --add-modules=jdk.incubator.vector
-  # See the package org.cliffwatch.quantizer.kernel.vector.
-  -XX:CompileCommand=quiet
-  "-XX:CompileCommand=dontinline,org.cliffwatch.quantizer.kernel.vector.*::*"
-  "-XX:CompileCommand=inline,org.cliffwatch.quantizer.kernel.vector.VectorMath::*"
   "-Dlog4j2.configurationFile=$CLIFFWATCH_HOME/conf/log4j2.properties"
 )
 

@@ -13,6 +13,11 @@ import jdk.incubator.vector.VectorSpecies;
  * in a fixed order. To be inlined, or every vector would be an object: see the package.
  */
 final class VectorMath {
+  static {
+    // Every loop of the package comes by here before it is compiled.
+    CompilerDirectives.add();
+  }
+
   static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
   static final VectorSpecies<Integer> INTS = VectorSpecies.of(int.class, FLOATS.vectorShape());
   static final int LANES = FLOATS.length();

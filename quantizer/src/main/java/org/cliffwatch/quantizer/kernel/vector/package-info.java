@@ -11,7 +11,7 @@
  * compiled by itself, one kind of loop a method. HotSpot stops inlining where a method has grown
  * large (its {@code NodeCountInliningCutoff}), and a vector that passes a call becomes an object:
  * inlined into their callers, these loops would be a quarter to five times slower in some runs and
- * not in others. The options that say so are {@code CLIFFWATCH_JVM} of {@code submit/lib.sh} and
- * {@code spark.executor.extraJavaOptions} of {@code conf/spark-defaults.conf}.
+ * not in others. {@code compiler-directives.json} says so to the compiler of every JVM that loads
+ * the package.
  */
 package org.cliffwatch.quantizer.kernel.vector;
