@@ -8,7 +8,7 @@ public interface Backend {
   /** {@code reference}, {@code onednn} or {@code cuda}. */
   String name();
 
-  /** What scores depend on: backend, library version, instruction set: onednn-3.11-avx512_vnni. */
+  /** What scores depend on: a {@link KernelIdentity}, spelled, with its digest. */
   String kernel();
 
   /**

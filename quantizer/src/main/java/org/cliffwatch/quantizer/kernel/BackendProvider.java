@@ -10,7 +10,8 @@ public interface BackendProvider {
   String name();
 
   /**
-   * The kernel identity this machine would give, or why it gives none.
+   * The kernel identity this machine would give, or why it gives none; without a digest before it
+   * was opened.
    *
    * @throws BackendUnavailableException when the library is missing, the machine lacks an
    *     instruction set, or integer products are not exact here; the message says which
@@ -21,8 +22,9 @@ public interface BackendProvider {
    * Opens the backend.
    *
    * @param kernel an identity whose instruction set this machine has, perhaps less than all it
-   *     could, or null for the machine's own
-   * @throws BackendUnavailableException when that cannot be had here
+   *     could, with a digest or without; or null for the machine's own
+   * @throws BackendUnavailableException when that cannot be had here: also when products are not
+   *     exact, or others than the digest says
    */
   Backend open(String kernel);
 }

@@ -112,18 +112,14 @@ public final class Backends {
   }
 
   /**
-   * Opens the backend of a kernel identity: {@code onednn-3.11-avx512_vnni}. oneDNN can be kept to
-   * less than the machine has, once a process and before its first product.
+   * Opens the backend of a {@link KernelIdentity}: {@code onednn-3.11-avx512_vnni}. oneDNN can be
+   * kept to less than the machine has, once a process and before its first product.
    *
    * @throws InvalidInputException when this machine or version cannot be that kernel
    */
   public static Backend openKernel(String kernel) {
     return OPENED.computeIfAbsent(
-        kernel,
-        identity -> {
-          int dash = identity.indexOf('-');
-          return open(dash < 0 ? identity : identity.substring(0, dash), identity);
-        });
+        kernel, identity -> open(KernelIdentity.of(identity).backend(), identity));
   }
 
   /**
@@ -142,21 +138,13 @@ public final class Backends {
               : provider.name().equals(wanted);
       if (asked) {
         try {
-          return openKernel(within(provider.kernel(), most));
+          return openKernel(KernelIdentity.of(provider.kernel()).within(most).toString());
         } catch (BackendUnavailableException e) {
           reasons.put(provider.name(), e.getMessage());
         }
       }
     }
     throw new InvalidInputException(missing(wanted, new Offer(Map.of(), reasons)));
-  }
-
-  /** The kernel of a lesser instruction set; the same one where it depends on none. */
-  static String within(String kernel, InstructionSet most) {
-    int dash = kernel.lastIndexOf('-');
-    return InstructionSet.of(kernel.substring(dash + 1)).isPresent()
-        ? kernel.substring(0, dash + 1) + most.spelled()
-        : kernel;
   }
 
   private static Backend open(String name, String kernel) {

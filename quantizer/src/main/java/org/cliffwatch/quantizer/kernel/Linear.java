@@ -34,6 +34,10 @@ public interface Linear extends AutoCloseable {
   /** Bytes of native and heap memory the packed weights take. */
   long bytes();
 
+  /**
+   * Frees the weights, once however often it is called; no call may be running. {@link #apply}
+   * throws IllegalStateException from then on.
+   */
   @Override
   void close();
 }

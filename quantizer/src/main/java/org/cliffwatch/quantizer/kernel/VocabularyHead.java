@@ -16,7 +16,8 @@ public interface VocabularyHead extends AutoCloseable {
    *     targets[firstTarget[r] .. firstTarget[r + 1])}
    * @param targets token ids in [0, vocabulary)
    * @param watch products are {@link Stage#VOCABULARY}, the rest is {@link Stage#LOG_SUM_EXP}
-   * @param logProbability nats, one a target; log-sum-exp in float32 or wider
+   * @param logProbability nats, one a target; log-sum-exp in float32 or wider; NaN for a row of
+   *     which any logit is NaN or infinite
    * @param greedy one a target: whether no other token has a larger logit, the lowest id winning
    *     ties
    */
@@ -36,6 +37,10 @@ public interface VocabularyHead extends AutoCloseable {
 
   long bytes();
 
+  /**
+   * Frees the weights, once however often it is called; no call may be running. Everything else
+   * throws IllegalStateException from then on.
+   */
   @Override
   void close();
 }

@@ -49,7 +49,7 @@ class BackendsTest {
   @Test
   void opensAtAKernelIdentity() {
     Backend onednn = Backends.open("onednn");
-    assertThat(onednn.kernel()).startsWith("onednn-3.11-");
+    assertThat(onednn.kernel()).matches("onednn-3\\.11-[a-z0-9_]+-[0-9a-f]{8}");
     assertThat(Backends.openKernel(onednn.kernel())).isSameAs(onednn);
     for (String bad :
         new String[] {"onednn-9.9-avx2", "onednn-3.11-avx1024", "onednn-3.11-sse41"}) {
@@ -58,7 +58,48 @@ class BackendsTest {
           .hasMessageContaining("onednn");
     }
     String reference = Backends.open("reference").kernel();
+    assertThat(reference).matches("reference-nd4j-1\\.0\\.0-M2\\.1-[0-9a-f]{8}");
     assertThat(Backends.openKernel(reference).kernel()).isEqualTo(reference);
+  }
+
+  /** As identities were spelled before they had a digest, and as people pin them. */
+  @Test
+  void anIdentityWithoutADigestMeansAny() {
+    for (String backend : new String[] {"onednn", "reference"}) {
+      String whole = Backends.open(backend).kernel();
+      String old = whole.substring(0, whole.lastIndexOf('-'));
+      assertThat(Backends.openKernel(old).kernel()).isEqualTo(whole);
+      assertThatThrownBy(() -> Backends.openKernel(old + "-00000000"))
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessageContaining("found kernel " + whole + ", expected " + old + "-00000000")
+          .hasMessageContaining("products round otherwise here");
+    }
+  }
+
+  @Test
+  void readsIdentities() {
+    KernelIdentity whole = KernelIdentity.of("onednn-3.11-avx512_vnni-5e0c61f2");
+    assertThat(whole.backend()).isEqualTo("onednn");
+    assertThat(whole.library()).isEqualTo("onednn-3.11");
+    assertThat(whole.instructionSet()).contains(InstructionSet.AVX512_VNNI);
+    assertThat(whole.digest()).contains("5e0c61f2");
+    assertThat(whole.within(InstructionSet.AVX2)).hasToString("onednn-3.11-avx2");
+    KernelIdentity reference = KernelIdentity.of("reference-nd4j-1.0.0-M2.1");
+    assertThat(reference.backend()).isEqualTo("reference");
+    assertThat(reference.library()).isEqualTo("reference-nd4j-1.0.0-M2.1");
+    assertThat(reference.within(InstructionSet.AVX2)).isEqualTo(reference);
+    for (String spelled :
+        new String[] {
+          "onednn-3.11-avx512_vnni-5e0c61f2",
+          "onednn-3.11-avx2",
+          "reference-nd4j-1.0.0-M2.1",
+          "reference-nd4j-1.0.0-M2.1-01234567",
+          "lm-evaluation-harness-0.4.13",
+          "cuda",
+          ""
+        }) {
+      assertThat(KernelIdentity.of(spelled)).hasToString(spelled);
+    }
   }
 
   @Test

@@ -1,6 +1,7 @@
 package org.cliffwatch.quantizer.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Arrays;
 import java.util.List;
@@ -183,13 +184,15 @@ class LinearTest {
     try (Linear linear =
         Backends.open(backend).linear(weight(random, outputs, inputs), null, precision)) {
       linear.apply(x, 3, clean);
-      x[inputs + 5] = Float.NaN;
-      linear.apply(x, 3, found);
-    }
-    for (int o = 0; o < outputs; o++) {
-      assertThat(found[o]).isEqualTo(clean[o]);
-      assertThat(found[outputs + o]).isNaN();
-      assertThat(found[2 * outputs + o]).isEqualTo(clean[2 * outputs + o]);
+      for (float odd : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
+        x[inputs + 5] = odd;
+        linear.apply(x, 3, found);
+        for (int o = 0; o < outputs; o++) {
+          assertThat(found[o]).isEqualTo(clean[o]);
+          assertThat(Float.isFinite(found[outputs + o])).as("%s of %s", o, odd).isFalse();
+          assertThat(found[2 * outputs + o]).isEqualTo(clean[2 * outputs + o]);
+        }
+      }
     }
   }
 
@@ -205,6 +208,19 @@ class LinearTest {
       assertThat((double) linear.bytes())
           .isBetween(bytesEach * size * size, bytesEach * size * size + 16.0 * size);
     }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void isClosedOnceAndRefusedAfter(String backend, String name) {
+    Precision precision = Precisions.packaged().named(name);
+    Linear linear =
+        Backends.open(backend).linear(weight(new SplittableRandom(1), 20, 30), null, precision);
+    linear.close();
+    linear.close();
+    assertThatThrownBy(() -> linear.apply(new float[30], 1, new float[20]))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("closed");
   }
 
   @Test

@@ -1,9 +1,11 @@
 package org.cliffwatch.quantizer.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Arrays;
 import java.util.SplittableRandom;
+import org.cliffwatch.quantizer.InvalidInputException;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -129,6 +131,62 @@ class VocabularyHeadTest {
         }
       }
     }
+  }
+
+  /** Logits that overflow their type, in the first block of the vocabulary or the last. */
+  @ParameterizedTest
+  @CsvSource({
+    "reference, 0, 1",
+    "reference, 0, -1",
+    "reference, 599, -1",
+    "onednn, 0, 1",
+    "onednn, 0, -1",
+    "onednn, 511, 1",
+    "onednn, 599, 1",
+    "onednn, 599, -1"
+  })
+  void aLogitThatOverflowsSpoilsItsRowAndNoOther(String backend, int token, float sign) {
+    Inputs in = new Inputs(600, 3, FloatType.FLOAT16, 6);
+    for (boolean wholeBlock : new boolean[] {false, true}) {
+      for (int t = wholeBlock ? token / 512 * 512 : token; t <= token; t++) {
+        in.weight.values()[t * HIDDEN] = sign * 60000;
+      }
+      for (int row = 0; row < 3; row++) {
+        in.x[row * HIDDEN] = 0;
+      }
+      try (VocabularyHead head = Backends.open(backend).head(in.weight, null, FloatType.FLOAT16)) {
+        double[] clean = in.score(head).logProbability;
+        in.x[HIDDEN] = 40;
+        double[] found = in.score(head).logProbability;
+        for (int row = 0; row < 3; row++) {
+          for (int i = in.firstTarget[row]; i < in.firstTarget[row + 1]; i++) {
+            assertThat((Double) found[i]).isEqualTo((Double) (row == 1 ? Double.NaN : clean[i]));
+          }
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"reference", "onednn"})
+  void isClosedOnceAndRefusedAfter(String backend) {
+    Inputs in = new Inputs(600, 3, FloatType.FLOAT32, 6);
+    VocabularyHead head = Backends.open(backend).head(in.weight, null, FloatType.FLOAT32);
+    head.close();
+    head.close();
+    assertThatThrownBy(() -> in.score(head))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("closed");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"reference", "onednn"})
+  void aWeightThatItsTypeCannotHoldIsRefused(String backend) {
+    MatrixRows weight = new MatrixRows("lm_head", 2, 2, new float[] {1, 2, 3, -70000});
+    assertThatThrownBy(() -> Backends.open(backend).head(weight, null, FloatType.FLOAT16))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessage(
+            "lm_head: row 1, column 1: found -70000.0, expected a weight that float16 can hold");
   }
 
   private static double logSumExp(float[] logits, int at, int n) {

@@ -1,5 +1,7 @@
 package org.cliffwatch.quantizer.kernel.onednn;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Schemes;
@@ -9,32 +11,44 @@ import org.cliffwatch.quantizer.scheme.Schemes;
  * what a linear layer is measured against. Not safe for concurrent use.
  */
 public final class BareProduct implements AutoCloseable {
-  private final Layer layer;
-  private final Matmul matmul;
+  private final List<Layer> layers;
+  private final List<Matmul> matmuls = new ArrayList<>();
   private final Workspace workspace;
 
   /** The product that the {@code onednn} backend makes of this weight in this precision. */
   public BareProduct(WeightRows weight, Precision precision, int rows) {
     OneDnn library = OneDnn.open(null);
-    layer = new Packing(library).pack(Schemes.of(precision).prepare(weight, precision));
-    Matmul tile = layer.matmuls().get(0);
-    matmul =
-        new Matmul(library, layer.product(), rows, tile.inputs(), tile.outputs(), tile.weights());
     workspace = new Workspace(library);
+    layers = new Packing(library).pack(Schemes.of(precision).prepare(weight, precision));
+    try {
+      for (Layer layer : layers) {
+        Matmul tile = layer.matmuls().get(0);
+        matmuls.add(
+            new Matmul(
+                library, layer.product(), rows, tile.inputs(), tile.outputs(), tile.weights()));
+      }
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
+    }
   }
 
   /** Multiplies once. */
   public void multiply() {
-    workspace.multiply(matmul, layer.weight(), 0);
+    for (int i = 0; i < layers.size(); i++) {
+      workspace.multiply(matmuls.get(i), layers.get(i).weight(), 0);
+    }
   }
 
   /** oneDNN's name of the routine: brg_matmul:avx512_core_vnni. */
   public String implementation() {
-    return matmul.implementation();
+    return matmuls.get(0).implementation();
   }
 
   @Override
   public void close() {
-    layer.close();
+    workspace.close();
+    matmuls.forEach(Matmul::close);
+    layers.forEach(Layer::close);
   }
 }

@@ -22,13 +22,9 @@ record Layer(
     float[] weightScales)
     implements AutoCloseable {
 
-  /** Index of the matmul for a batch of which that many rows are left. */
-  int tile(int left) {
-    int tile = 0;
-    while (tile < matmuls.size() - 1 && matmuls.get(tile).rows() > left) {
-      tile++;
-    }
-    return tile;
+  /** The matmul of so many rows; null if there is none. */
+  Matmul matmul(int rows) {
+    return matmuls.stream().filter(m -> m.rows() == rows).findFirst().orElse(null);
   }
 
   /**

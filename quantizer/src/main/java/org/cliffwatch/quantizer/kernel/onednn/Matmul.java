@@ -5,17 +5,9 @@ import static org.bytedeco.dnnl.global.dnnl.dnnl_ab;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_format_tag_any;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_fpmath_mode_strict;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_matmul_primitive_desc_create;
-import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_desc_clone;
-import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_desc_create_with_strides;
-import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_desc_create_with_tag;
-import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_desc_get_size;
-import static org.bytedeco.dnnl.global.dnnl.dnnl_primitive_attr_create;
-import static org.bytedeco.dnnl.global.dnnl.dnnl_primitive_attr_destroy;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_primitive_attr_set_fpmath_mode_v2;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_primitive_attr_set_scales_mask;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_primitive_attr_set_scratchpad_mode;
-import static org.bytedeco.dnnl.global.dnnl.dnnl_primitive_create;
-import static org.bytedeco.dnnl.global.dnnl.dnnl_primitive_desc_destroy;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_primitive_desc_query;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_primitive_desc_query_md;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_query_impl_info_str;
@@ -23,6 +15,8 @@ import static org.bytedeco.dnnl.global.dnnl.dnnl_query_scratchpad_md;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_query_weights_md;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_scratchpad_mode_user;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.bytedeco.dnnl.dnnl_memory_desc;
 import org.bytedeco.dnnl.dnnl_primitive;
 import org.bytedeco.dnnl.dnnl_primitive_attr;
@@ -34,20 +28,21 @@ import org.cliffwatch.quantizer.kernel.BackendUnavailableException;
 /**
  * oneDNN's matmul for one shape: (rows, inputs) · (inputs, outputs), for each of the product's
  * slices of the inputs. Immutable, shared by all layers of the shape and all threads; a call brings
- * its own buffers and weights. Kept for the life of the process.
+ * its own buffers and weights.
  */
-final class Matmul {
+final class Matmul implements AutoCloseable {
   private final int rows;
   private final int inputs;
   private final int outputs;
   private final int slices;
   private final Product product;
   private final String implementation;
-  private final dnnl_primitive primitive = new dnnl_primitive();
-  private final dnnl_memory_desc source;
-  private final dnnl_memory_desc weights;
-  private final dnnl_memory_desc destination;
-  private final dnnl_memory_desc scratchpad;
+  private final List<Owned<?>> owned = new ArrayList<>();
+  private final Owned<dnnl_primitive> primitive;
+  private final Owned<dnnl_memory_desc> source;
+  private final Owned<dnnl_memory_desc> weights;
+  private final Owned<dnnl_memory_desc> destination;
+  private final Owned<dnnl_memory_desc> scratchpad;
 
   /**
    * @param inputs width of a packed input row
@@ -63,42 +58,74 @@ final class Matmul {
     slices = product.slices(inputs);
     int slice = inputs / slices;
     int width = slices * outputs;
-    source = slices(product.input(), rows, slice, slice, inputs, 1);
-    destination = slices(ElementType.FLOAT32, rows, outputs, outputs, width, 1);
-    int type = product.weight().code();
-    dnnl_memory_desc wanted = layout;
-    if (wanted == null) {
-      wanted =
-          product.blocked()
-              ? descriptor(type, dnnl_format_tag_any, sizes(slice, outputs))
-              : descriptor(type, dnnl_ab, inputs, outputs);
+    try {
+      source = own(slices(product.input(), rows, slice, slice, inputs, 1));
+      destination = own(slices(ElementType.FLOAT32, rows, outputs, outputs, width, 1));
+      try (Owned<dnnl_memory_desc> wanted = layout == null ? preferred(slice) : Owned.copy(layout);
+          Owned<dnnl_primitive_desc> description = describe(library, wanted.get())) {
+        implementation = implementation(description.get());
+        if (implementation.startsWith("ref")) {
+          throw new BackendUnavailableException(
+              "oneDNN has only its reference implementation of the %s product of (%s, %s) by (%s, %s) on %s"
+                  .formatted(
+                      product, rows, inputs, inputs, outputs, library.instructionSet().spelled()));
+        }
+        weights = own(query(description.get(), dnnl_query_weights_md));
+        scratchpad = own(query(description.get(), dnnl_query_scratchpad_md));
+        primitive = own(Owned.primitive(description.get()));
+      }
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
     }
-    dnnl_primitive_attr attributes = attributes(product);
-    dnnl_primitive_desc description = new dnnl_primitive_desc();
-    int status =
-        dnnl_matmul_primitive_desc_create(
-            description, library.engine(), source, wanted, null, destination, attributes);
-    if (status != 0) {
-      throw new BackendUnavailableException(
-          "oneDNN has no %s product on %s (status %s)"
-              .formatted(product, library.instructionSet().spelled(), status));
-    }
-    implementation = implementation(description);
-    if (implementation.startsWith("ref")) {
-      throw new BackendUnavailableException(
-          "oneDNN has only its reference implementation of the %s product on %s"
-              .formatted(product, library.instructionSet().spelled()));
-    }
-    weights = query(description, dnnl_query_weights_md);
-    scratchpad = query(description, dnnl_query_scratchpad_md);
-    OneDnn.check(dnnl_primitive_create(primitive, description), "dnnl_primitive_create");
-    OneDnn.check(dnnl_primitive_desc_destroy(description), "dnnl_primitive_desc_destroy");
-    OneDnn.check(dnnl_primitive_attr_destroy(attributes), "dnnl_primitive_attr_destroy");
   }
 
-  private static dnnl_primitive_attr attributes(Product product) {
-    dnnl_primitive_attr attributes = new dnnl_primitive_attr();
-    OneDnn.check(dnnl_primitive_attr_create(attributes), "dnnl_primitive_attr_create");
+  private <T extends Owned<?>> T own(T object) {
+    owned.add(object);
+    return object;
+  }
+
+  /** The layout to ask for where none is given. */
+  private Owned<dnnl_memory_desc> preferred(int slice) {
+    int type = product.weight().code();
+    return product.blocked()
+        ? Owned.layout(type, dnnl_format_tag_any, sizes(slice, outputs))
+        : Owned.layout(type, dnnl_ab, inputs, outputs);
+  }
+
+  private Owned<dnnl_primitive_desc> describe(OneDnn library, dnnl_memory_desc layout) {
+    try (Owned<dnnl_primitive_attr> attributes = attributes(product)) {
+      dnnl_primitive_desc description = new dnnl_primitive_desc();
+      int status =
+          dnnl_matmul_primitive_desc_create(
+              description,
+              library.engine(),
+              source.get(),
+              layout,
+              null,
+              destination.get(),
+              attributes.get());
+      if (status != 0) {
+        throw new BackendUnavailableException(
+            "oneDNN has no %s product on %s (status %s)"
+                .formatted(product, library.instructionSet().spelled(), status));
+      }
+      return Owned.description(status, "dnnl_matmul_primitive_desc_create", description);
+    }
+  }
+
+  private static Owned<dnnl_primitive_attr> attributes(Product product) {
+    Owned<dnnl_primitive_attr> owned = Owned.attributes();
+    try {
+      set(owned.get(), product);
+    } catch (RuntimeException | Error e) {
+      owned.close();
+      throw e;
+    }
+    return owned;
+  }
+
+  private static void set(dnnl_primitive_attr attributes, Product product) {
     OneDnn.check(
         dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user),
         "dnnl_primitive_attr_set_scratchpad_mode");
@@ -115,11 +142,10 @@ final class Matmul {
           dnnl_primitive_attr_set_scales_mask(attributes, DNNL_ARG_WEIGHTS, byOutput),
           "dnnl_primitive_attr_set_scales_mask");
     }
-    return attributes;
   }
 
   /** The layout of plain weight rows, (outputs, inputs). */
-  dnnl_memory_desc plainWeights() {
+  Owned<dnnl_memory_desc> plainWeights() {
     int slice = inputs / slices;
     return slices(product.weight(), slice, outputs, slice, 1, inputs);
   }
@@ -129,35 +155,18 @@ final class Matmul {
   }
 
   /** A matrix (rows, columns) a slice; with one slice, a matrix. */
-  private dnnl_memory_desc slices(
+  private Owned<dnnl_memory_desc> slices(
       ElementType type, long rows, long columns, long sliceStep, long rowStep, long columnStep) {
-    long[] sizes = sizes(rows, columns);
     long[] strides =
         slices == 1
             ? new long[] {rowStep, columnStep}
             : new long[] {sliceStep, rowStep, columnStep};
-    dnnl_memory_desc descriptor = new dnnl_memory_desc();
-    OneDnn.check(
-        dnnl_memory_desc_create_with_strides(descriptor, sizes.length, sizes, type.code(), strides),
-        "dnnl_memory_desc_create_with_strides");
-    return descriptor;
-  }
-
-  static dnnl_memory_desc descriptor(int type, int tag, long... sizes) {
-    dnnl_memory_desc descriptor = new dnnl_memory_desc();
-    OneDnn.check(
-        dnnl_memory_desc_create_with_tag(descriptor, sizes.length, sizes, type, tag),
-        "dnnl_memory_desc_create_with_tag");
-    return descriptor;
+    return Owned.layout(type.code(), sizes(rows, columns), strides);
   }
 
   /** A copy: what a primitive descriptor tells dies with it. */
-  private static dnnl_memory_desc query(dnnl_primitive_desc description, int what) {
-    dnnl_memory_desc copy = new dnnl_memory_desc();
-    OneDnn.check(
-        dnnl_memory_desc_clone(copy, dnnl_primitive_desc_query_md(description, what, 0)),
-        "dnnl_memory_desc_clone");
-    return copy;
+  private static Owned<dnnl_memory_desc> query(dnnl_primitive_desc description, int what) {
+    return Owned.copy(dnnl_primitive_desc_query_md(description, what, 0));
   }
 
   private static String implementation(dnnl_primitive_desc description) {
@@ -196,26 +205,27 @@ final class Matmul {
   }
 
   dnnl_primitive primitive() {
-    return primitive;
+    return primitive.get();
   }
 
   dnnl_memory_desc source() {
-    return source;
+    return source.get();
   }
 
   dnnl_memory_desc weights() {
-    return weights;
+    return weights.get();
   }
 
   dnnl_memory_desc destination() {
-    return destination;
+    return destination.get();
   }
 
   dnnl_memory_desc scratchpad() {
-    return scratchpad;
+    return scratchpad.get();
   }
 
-  long scratchpadBytes() {
-    return dnnl_memory_desc_get_size(scratchpad);
+  @Override
+  public void close() {
+    owned.forEach(Owned::close);
   }
 }

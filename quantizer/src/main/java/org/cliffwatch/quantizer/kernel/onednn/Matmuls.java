@@ -4,8 +4,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import org.cliffwatch.quantizer.kernel.BackendUnavailableException;
 
-/** Every shape's {@link Matmul}s, made once: models repeat few shapes over many layers. */
+/**
+ * Every shape's {@link Matmul}s, made once and kept for the life of the process: models repeat few
+ * shapes over many layers.
+ */
 final class Matmuls {
   private final OneDnn library;
   private final Map<Shape, List<Matmul>> made = new ConcurrentHashMap<>();
@@ -18,7 +22,8 @@ final class Matmuls {
 
   /**
    * The matmuls of a shape by descending rows, all reading weights in the first one's layout; one,
-   * unless the product is exact.
+   * unless the product is exact. Exact ones of which the library has but a reference implementation
+   * are left out while there is another: oneDNN 3.11 lacks some low tiles with AMX.
    *
    * @param inputs of the layer, before packing
    * @param outputs of the layer, before packing
@@ -31,11 +36,23 @@ final class Matmuls {
     int inputs = shape.product.packedInputs(shape.inputs);
     int outputs = shape.product.packedOutputs(shape.outputs);
     List<Matmul> tiles = new ArrayList<>();
-    for (int rows : shape.product.heights()) {
-      var layout = tiles.isEmpty() ? null : tiles.get(0).weights();
-      Matmul tile = new Matmul(library, shape.product, rows, inputs, outputs, layout);
-      MatmulCheck.require(library, tile);
-      tiles.add(tile);
+    BackendUnavailableException missing = null;
+    try {
+      for (int rows : shape.product.heights()) {
+        var layout = tiles.isEmpty() ? null : tiles.get(0).weights();
+        try {
+          tiles.add(new Matmul(library, shape.product, rows, inputs, outputs, layout));
+        } catch (BackendUnavailableException e) {
+          missing = e;
+        }
+      }
+      if (tiles.isEmpty()) {
+        throw missing;
+      }
+      tiles.forEach(tile -> MatmulCheck.require(library, tile));
+    } catch (RuntimeException | Error e) {
+      tiles.forEach(Matmul::close);
+      throw e;
     }
     return List.copyOf(tiles);
   }

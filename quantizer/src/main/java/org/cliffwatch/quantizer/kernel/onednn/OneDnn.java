@@ -76,12 +76,15 @@ final class OneDnn {
     return instructionSet;
   }
 
+  /** What the calling thread makes primitives and memory with. */
   dnnl_engine engine() {
+    OpenMp.single();
     return engine;
   }
 
-  /** A CPU stream holds no state: all threads use this one. */
+  /** What the calling thread runs primitives on. A CPU stream holds no state: all use this one. */
   dnnl_stream stream() {
+    OpenMp.single();
     return stream;
   }
 

@@ -21,9 +21,9 @@ final class OneDnnBackend implements Backend {
   private final Workspaces workspaces;
   private final HostOperations operations = new VectorOperations();
 
-  OneDnnBackend(OneDnn library, String kernel) {
+  OneDnnBackend(OneDnn library, String kernel, Packing packing) {
     this.kernel = kernel;
-    this.packing = new Packing(library);
+    this.packing = packing;
     this.workspaces = new Workspaces(library);
   }
 
@@ -40,18 +40,16 @@ final class OneDnnBackend implements Backend {
   @Override
   public Linear linear(List<Projection> projections, Precision precision) {
     Scheme scheme = Schemes.of(precision);
-    List<Layer> layers = new ArrayList<>();
-    List<float[]> biases = new ArrayList<>();
+    List<List<Layer>> layers = new ArrayList<>();
     try {
       for (Projection projection : projections) {
         layers.add(packing.pack(scheme.prepare(projection.weight(), precision)));
-        biases.add(projection.bias());
       }
+      return new OneDnnLinear(workspaces, projections, layers, precision.compute());
     } catch (RuntimeException | Error e) {
-      layers.forEach(Layer::close);
+      layers.forEach(parts -> parts.forEach(Layer::close));
       throw e;
     }
-    return new OneDnnLinear(workspaces, layers, biases, precision.compute());
   }
 
   @Override

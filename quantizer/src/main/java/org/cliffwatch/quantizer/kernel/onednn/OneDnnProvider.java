@@ -6,10 +6,12 @@ import org.cliffwatch.quantizer.kernel.BackendProvider;
 import org.cliffwatch.quantizer.kernel.BackendUnavailableException;
 import org.cliffwatch.quantizer.kernel.ExactnessTest;
 import org.cliffwatch.quantizer.kernel.InstructionSet;
+import org.cliffwatch.quantizer.kernel.KernelDigest;
+import org.cliffwatch.quantizer.kernel.KernelIdentity;
 
 /**
- * The {@code onednn} backend: needs oneDNN's JavaCPP preset, the Vector API module, one OpenMP
- * thread, and a processor whose integer products are exact.
+ * The {@code onednn} backend: needs oneDNN's JavaCPP preset, the Vector API module, and a processor
+ * whose integer products are exact.
  */
 public final class OneDnnProvider implements BackendProvider {
   private OneDnnBackend backend;
@@ -24,58 +26,54 @@ public final class OneDnnProvider implements BackendProvider {
     if (backend != null) {
       return backend.kernel();
     }
-    requireEnvironment(System.getenv("OMP_NUM_THREADS"));
-    OneDnn.load();
+    load();
     InstructionSet own =
         InstructionSet.ofThisMachine()
             .orElseThrow(
                 () -> new BackendUnavailableException("this is no x86 processor that Linux knows"));
-    return kernel(own);
+    return kernel(own).toString();
   }
 
   @Override
   public synchronized Backend open(String kernel) {
-    requireEnvironment(System.getenv("OMP_NUM_THREADS"));
-    OneDnn.load();
-    OneDnn library = OneDnn.open(kernel == null ? null : limit(kernel));
+    load();
+    KernelIdentity wanted = kernel == null ? null : wanted(kernel);
+    OneDnn library = OneDnn.open(wanted == null ? null : wanted.instructionSet().orElseThrow());
     if (backend == null) {
-      OneDnnBackend opened = new OneDnnBackend(library, kernel(library.instructionSet()));
+      KernelIdentity own = kernel(library.instructionSet());
+      Packing packing = new Packing(library);
+      OneDnnBackend opened = new OneDnnBackend(library, own.toString(), packing);
       ExactnessTest.require(opened);
-      backend = opened;
+      String whole = own.withDigest(KernelDigest.of(opened)).toString();
+      backend = new OneDnnBackend(library, whole, packing);
+    }
+    if (wanted != null) {
+      wanted.require(backend.kernel());
     }
     return backend;
   }
 
-  static String kernel(InstructionSet instructionSet) {
-    return "onednn-" + OneDnn.version() + "-" + instructionSet.spelled();
+  private static KernelIdentity kernel(InstructionSet instructionSet) {
+    return new KernelIdentity(
+        "onednn-" + OneDnn.version(), Optional.of(instructionSet), Optional.empty());
   }
 
-  private static InstructionSet limit(String kernel) {
-    String prefix = "onednn-" + OneDnn.version() + "-";
-    Optional<InstructionSet> limit =
-        kernel.startsWith(prefix)
-            ? InstructionSet.of(kernel.substring(prefix.length()))
-            : Optional.empty();
-    return limit.orElseThrow(
-        () ->
-            new BackendUnavailableException(
-                "found kernel %s, expected %s and an instruction set, like %s"
-                    .formatted(kernel, prefix, kernel(InstructionSet.AVX512_VNNI))));
-  }
-
-  /**
-   * Products are single-threaded under parallel request streams; OpenMP reads its variable when it
-   * is loaded, so it cannot be set from here.
-   */
-  static void requireEnvironment(String ompThreads) {
-    if (!"1".equals(ompThreads)) {
+  private static KernelIdentity wanted(String kernel) {
+    KernelIdentity wanted = KernelIdentity.of(kernel);
+    KernelIdentity example = kernel(InstructionSet.AVX512_VNNI);
+    if (!wanted.library().equals(example.library()) || wanted.instructionSet().isEmpty()) {
       throw new BackendUnavailableException(
-          "the environment variable OMP_NUM_THREADS is %s, expected 1 (set it before starting Java)"
-              .formatted(ompThreads == null ? "not set" : ompThreads));
+          "found kernel %s, expected %s- and an instruction set, like %s"
+              .formatted(kernel, example.library(), example));
     }
+    return wanted;
+  }
+
+  private static void load() {
     if (ModuleLayer.boot().findModule("jdk.incubator.vector").isEmpty()) {
       throw new BackendUnavailableException(
           "Java was started without --add-modules jdk.incubator.vector");
     }
+    OneDnn.load();
   }
 }

@@ -32,6 +32,9 @@ enum Product {
   FLOAT32_BY_INT8(ElementType.FLOAT32, ElementType.INT8, 64),
   FLOAT32_BY_INT4(ElementType.FLOAT32, ElementType.INT4, 64);
 
+  /** Outputs of the widest vector. */
+  private static final int VECTOR = 16;
+
   private final ElementType input;
   private final ElementType weight;
   private final int[] heights;
@@ -97,10 +100,14 @@ enum Product {
 
   /**
    * Width of a product's row. Weights left (inputs, outputs) have whole vectors of them: two codes
-   * of 4 bits share a byte, and on avx2 oneDNN widens no row whose end is part of a vector.
+   * of 4 bits share a byte, and on avx2 oneDNN widens no row whose end is part of a vector. Of a
+   * single output of codes oneDNN 3.11 has but its reference implementation with AMX.
    */
   int packedOutputs(int outputs) {
-    return blocked() ? outputs : (outputs + 15) / 16 * 16;
+    if (this == INT8) {
+      return Math.max(VECTOR, outputs);
+    }
+    return blocked() ? outputs : (outputs + VECTOR - 1) / VECTOR * VECTOR;
   }
 
   /** Where an input column stands in a packed row. */

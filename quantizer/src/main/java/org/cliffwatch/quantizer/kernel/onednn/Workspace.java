@@ -5,7 +5,6 @@ import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_DST;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SCRATCHPAD;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC;
 import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_WEIGHTS;
-import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_create;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_desc_get_size;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_set_data_handle;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_primitive_execute;
@@ -25,7 +24,7 @@ import org.bytedeco.javacpp.BytePointer;
  * One stream's buffers: the packed input rows of a tile, the product of a tile, oneDNN's scratch.
  * Used by one thread at a time; shared by all layers, so that they stay in the cache.
  */
-final class Workspace {
+final class Workspace implements AutoCloseable {
   private static final int ALIGNMENT = 64;
   private static final int WEIGHTS = 0;
   private static final int SCALES = 4;
@@ -67,7 +66,7 @@ final class Workspace {
 
   /** Native memory that grows, and whatever points at it. */
   private static final class Buffer {
-    private final List<dnnl_memory> views = new ArrayList<>();
+    private final List<Owned<dnnl_memory>> views = new ArrayList<>();
     private ByteBuffer bytes;
     private BytePointer pointer;
 
@@ -78,8 +77,9 @@ final class Workspace {
                 .alignedSlice(ALIGNMENT)
                 .order(ByteOrder.LITTLE_ENDIAN);
         pointer = new BytePointer(bytes);
-        for (dnnl_memory view : views) {
-          OneDnn.check(dnnl_memory_set_data_handle(view, pointer), "dnnl_memory_set_data_handle");
+        for (Owned<dnnl_memory> view : views) {
+          OneDnn.check(
+              dnnl_memory_set_data_handle(view.get(), pointer), "dnnl_memory_set_data_handle");
         }
       }
       return bytes;
@@ -87,11 +87,9 @@ final class Workspace {
 
     dnnl_memory view(OneDnn library, dnnl_memory_desc descriptor) {
       atLeast(Math.max(ALIGNMENT, dnnl_memory_desc_get_size(descriptor)));
-      dnnl_memory view = new dnnl_memory();
-      OneDnn.check(
-          dnnl_memory_create(view, descriptor, library.engine(), pointer), "dnnl_memory_create");
+      Owned<dnnl_memory> view = Owned.memory(library, descriptor, pointer);
       views.add(view);
-      return view;
+      return view.get();
     }
   }
 
@@ -130,6 +128,13 @@ final class Workspace {
       OneDnn.check(
           dnnl_primitive_execute(matmul.primitive(), library.stream(), count, arguments),
           "dnnl_primitive_execute");
+    }
+  }
+
+  @Override
+  public void close() {
+    for (Buffer buffer : List.of(source, destination, scratchpad)) {
+      buffer.views.forEach(Owned::close);
     }
   }
 }

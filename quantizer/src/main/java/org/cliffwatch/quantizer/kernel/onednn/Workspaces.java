@@ -18,8 +18,12 @@ final class Workspaces {
     if (workspace == null) {
       workspace = new Workspace(library);
     }
-    action.accept(workspace);
-    // After a failure it is left to the collector.
+    try {
+      action.accept(workspace);
+    } catch (RuntimeException | Error e) {
+      workspace.close();
+      throw e;
+    }
     idle.addFirst(workspace);
   }
 }

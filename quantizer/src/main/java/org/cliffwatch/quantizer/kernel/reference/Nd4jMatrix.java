@@ -68,8 +68,11 @@ final class Nd4jMatrix implements AutoCloseable {
     return (long) outputs * inputs * Float.BYTES;
   }
 
+  /** Once; a second time does nothing. */
   @Override
   public void close() {
-    weight.close();
+    if (!weight.wasClosed()) {
+      weight.close();
+    }
   }
 }

@@ -34,9 +34,14 @@ final class ReferenceBackend implements Backend {
   @Override
   public Linear linear(List<Projection> projections, Precision precision) {
     List<ReferenceProduct> products = new ArrayList<>();
-    for (Projection projection : projections) {
-      LinearForm form = Schemes.of(precision).prepare(projection.weight(), precision);
-      products.add(ReferenceProduct.of(form));
+    try {
+      for (Projection projection : projections) {
+        LinearForm form = Schemes.of(precision).prepare(projection.weight(), precision);
+        products.add(ReferenceProduct.of(form));
+      }
+    } catch (RuntimeException | Error e) {
+      products.forEach(ReferenceProduct::close);
+      throw e;
     }
     return new ReferenceLinear(projections, products, precision.compute());
   }

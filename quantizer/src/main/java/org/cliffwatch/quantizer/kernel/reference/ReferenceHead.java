@@ -17,6 +17,7 @@ final class ReferenceHead implements VocabularyHead {
   private final FloatType compute;
   private final int vocabulary;
   private final int hidden;
+  private volatile boolean closed;
 
   ReferenceHead(WeightRows weight, float[] bias, FloatType compute) {
     this.product = ReferenceProduct.of(new LinearForm.Floating(weight, compute));
@@ -72,7 +73,8 @@ final class ReferenceHead implements VocabularyHead {
     }
     double sum = 0;
     for (int token = 0; token < vocabulary; token++) {
-      sum += Math.exp((double) logits[at + token] - logits[at + best]);
+      float logit = logits[at + token];
+      sum += Float.isFinite(logit) ? Math.exp((double) logit - logits[at + best]) : Double.NaN;
     }
     double logSumExp = logits[at + best] + Math.log(sum);
     for (int i = from; i < to; i++) {
@@ -83,6 +85,9 @@ final class ReferenceHead implements VocabularyHead {
 
   @Override
   public void logits(float[] x, int rows, float[] out) {
+    if (closed) {
+      throw new IllegalStateException("vocabulary projection used after it was closed");
+    }
     product.multiply(x, rows, out);
     for (int i = 0; i < rows * vocabulary; i++) {
       out[i] = compute.round(bias == null ? out[i] : out[i] + bias[i % vocabulary]);
@@ -96,6 +101,7 @@ final class ReferenceHead implements VocabularyHead {
 
   @Override
   public void close() {
+    closed = true;
     product.close();
   }
 }

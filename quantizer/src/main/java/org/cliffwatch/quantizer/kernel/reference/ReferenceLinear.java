@@ -12,6 +12,7 @@ final class ReferenceLinear implements Linear {
   private final List<Projection> projections;
   private final List<ReferenceProduct> products;
   private final FloatType compute;
+  private volatile boolean closed;
 
   ReferenceLinear(
       List<Projection> projections, List<ReferenceProduct> products, FloatType compute) {
@@ -32,6 +33,9 @@ final class ReferenceLinear implements Linear {
 
   @Override
   public void apply(float[] x, int rows, Stopwatch watch, float[]... y) {
+    if (closed) {
+      throw new IllegalStateException("linear layer used after it was closed");
+    }
     for (int p = 0; p < products.size(); p++) {
       products.get(p).multiply(x, rows, y[p]);
       watch.lap(Stage.PRODUCTS);
@@ -53,6 +57,7 @@ final class ReferenceLinear implements Linear {
 
   @Override
   public void close() {
+    closed = true;
     products.forEach(ReferenceProduct::close);
   }
 }

@@ -31,47 +31,67 @@ interface ReferenceProduct extends AutoCloseable {
     return new IntegerCodes(((LinearForm.IntegerProduct) form).weight());
   }
 
-  /** Weights rounded to the type when packed, float32 products. */
+  /**
+   * Weights rounded to the type when packed, float32 products. In panels of outputs, each of which
+   * fits an array.
+   */
   final class Floating implements ReferenceProduct {
-    private final Nd4jMatrix matrix;
+    private static final int MAX_ELEMENTS = 1 << 28;
+
+    private final List<Nd4jMatrix> panels = new ArrayList<>();
     private final int inputs;
+    private final int outputs;
 
     Floating(LinearForm.Floating form) {
+      this(form, MAX_ELEMENTS);
+    }
+
+    Floating(LinearForm.Floating form, int maxElements) {
       WeightRows weight = form.weight();
       this.inputs = weight.columns();
-      float[] all = new float[Math.multiplyExact(weight.rows(), inputs)];
+      this.outputs = weight.rows();
+      int most = Math.max(1, maxElements / inputs);
       float[] row = new float[inputs];
-      for (int r = 0; r < weight.rows(); r++) {
-        weight.row(r, row);
-        for (int c = 0; c < inputs; c++) {
-          if (!Float.isFinite(row[c])) {
-            throw Schemes.notFinite(weight, r, row);
-          }
-          all[r * inputs + c] = form.type().round(row[c]);
+      for (int first = 0; first < outputs; first += most) {
+        int panel = Math.min(most, outputs - first);
+        float[] values = new float[panel * inputs];
+        for (int o = 0; o < panel; o++) {
+          weight.row(first + o, row);
+          Schemes.round(weight, first + o, row, form.type());
+          System.arraycopy(row, 0, values, o * inputs, inputs);
         }
+        panels.add(new Nd4jMatrix(values, panel, inputs, Nd4jMatrix.ROUNDED_TILE));
       }
-      this.matrix = new Nd4jMatrix(all, weight.rows(), inputs, Nd4jMatrix.ROUNDED_TILE);
     }
 
     @Override
     public void multiply(float[] x, int rows, float[] y) {
-      int outputs = matrix.outputs();
-      matrix.multiply(
-          x,
-          rows,
-          inputs,
-          0,
-          (row, real, product) -> System.arraycopy(product, 0, y, row * outputs, real * outputs));
+      int done = 0;
+      for (Nd4jMatrix panel : panels) {
+        int first = done;
+        panel.multiply(
+            x,
+            rows,
+            inputs,
+            0,
+            (row, real, product) -> {
+              for (int t = 0; t < real; t++) {
+                int to = (row + t) * outputs + first;
+                System.arraycopy(product, t * panel.outputs(), y, to, panel.outputs());
+              }
+            });
+        done += panel.outputs();
+      }
     }
 
     @Override
     public long bytes() {
-      return matrix.bytes();
+      return panels.stream().mapToLong(Nd4jMatrix::bytes).sum();
     }
 
     @Override
     public void close() {
-      matrix.close();
+      panels.forEach(Nd4jMatrix::close);
     }
   }
 

@@ -1,6 +1,6 @@
 package org.cliffwatch.quantizer.kernel;
 
-/** A weight in an array. */
+/** A matrix in an array: {@code values} is (rows, columns), row-major. */
 record MatrixRows(String name, int rows, int columns, float[] values) implements WeightRows {
   @Override
   public void row(int r, float[] out) {
