@@ -3,7 +3,7 @@
  * root, with a part of a bench's name:
  *
  * <pre>
- * OMP_NUM_THREADS=1 mvn -q -Pquick -pl quantizer test-compile exec:exec -Dexec.executable=java \
+ * mvn -q -Pquick -pl quantizer test-compile exec:exec -Dexec.executable=java \
  *   -Dexec.classpathScope=test \
  *   -Dexec.args="--add-modules=jdk.incubator.vector -cp %classpath org.openjdk.jmh.Main LinearBench"
  * </pre>
