@@ -55,7 +55,8 @@ final class ForkedKernel {
     Backend backend = Backends.openKernel(arguments[0]);
     System.out.println(SCORES + backend.kernel());
     if (arguments.length == 1) {
-      scores(backend).forEach(line -> System.out.println(SCORES + line));
+      Path folder = Path.of(System.getProperty("java.io.tmpdir"));
+      scores(backend, folder).forEach(line -> System.out.println(SCORES + line));
     } else if (arguments[1].equals(THREADS)) {
       System.out.println(SCORES + threadsOfAProduct(backend));
     } else {
@@ -112,12 +113,16 @@ final class ForkedKernel {
     return summary.getTestsSucceededCount() > 0 && summary.getTotalFailureCount() == 0;
   }
 
-  /** A line a variant and precision: the bits of two replicas' log-likelihoods. */
-  static List<String> scores(Backend backend) throws IOException {
+  /**
+   * A line a variant and precision: the bits of two replicas' log-likelihoods.
+   *
+   * @param parent of the checkpoints' folders
+   */
+  static List<String> scores(Backend backend, Path parent) throws IOException {
     List<String> lines = new ArrayList<>();
     for (String name : VARIANTS) {
       Variant variant = Variant.of(name);
-      Path folder = variant.write(Files.createTempDirectory("cliffwatch-fork"));
+      Path folder = variant.write(Files.createTempDirectory(parent, name));
       for (String precision : Precisions.packaged().names()) {
         try (Checkpoint checkpoint = Checkpoint.open(folder);
             Scorer scorer =

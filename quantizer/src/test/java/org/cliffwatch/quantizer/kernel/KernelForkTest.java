@@ -40,7 +40,7 @@ class KernelForkTest {
       throws IOException, InterruptedException {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.add("-Xmx1g");
+    command.addAll(List.of("-Xmx1g", "-Djava.io.tmpdir=" + folder));
     command.addAll(options);
     command.addAll(List.of("-cp", System.getProperty("java.class.path")));
     command.add(ForkedKernel.class.getName());
@@ -69,7 +69,7 @@ class KernelForkTest {
     Fork fork = fork(List.of(VECTORS, option), List.of(own.kernel()));
     assertThat(fork.exitCode()).as(fork.output()).isZero();
     List<String> expected = new ArrayList<>(List.of(own.kernel()));
-    expected.addAll(ForkedKernel.scores(own));
+    expected.addAll(ForkedKernel.scores(own, folder));
     assertThat(fork.scores()).isEqualTo(expected);
   }
 
