@@ -57,8 +57,7 @@ final class Commands {
 
   /** The session spark-submit prepared, or one on this machine. */
   static SparkSession session(String name) {
-    SparkSession.Builder builder =
-        SparkSession.builder().appName(name).config("spark.executorEnv.OMP_NUM_THREADS", "1");
+    SparkSession.Builder builder = SparkSession.builder().appName(name);
     if (System.getProperty("spark.master") == null) {
       builder.master("local[*]");
     }

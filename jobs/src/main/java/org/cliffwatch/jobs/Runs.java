@@ -7,6 +7,8 @@ import org.cliffwatch.jobs.plan.Plan;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.table.RunRow;
 import org.cliffwatch.quantizer.cli.Machine;
+import org.cliffwatch.quantizer.kernel.InstructionSet;
+import org.cliffwatch.quantizer.kernel.KernelIdentity;
 
 /** What {@code runs} records of a run: enough to tell later why two runs differ. */
 final class Runs {
@@ -32,7 +34,7 @@ final class Runs {
         System.getProperty("java.version"),
         host(),
         Machine.cpu(),
-        plan.kernel().substring(plan.kernel().lastIndexOf('-') + 1),
+        KernelIdentity.of(plan.kernel()).instructionSet().map(InstructionSet::spelled).orElse(null),
         plan.backend(),
         cells,
         cells - reused - failed,

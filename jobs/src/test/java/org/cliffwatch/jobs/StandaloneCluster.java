@@ -89,7 +89,6 @@ final class StandaloneCluster implements AutoCloseable {
         .config(
             "spark.executor.extraJavaOptions",
             "-Dorg.bytedeco.javacpp.maxbytes=0 -Dorg.bytedeco.javacpp.maxphysicalbytes=0")
-        .config("spark.executorEnv.OMP_NUM_THREADS", "1")
         .getOrCreate();
   }
 

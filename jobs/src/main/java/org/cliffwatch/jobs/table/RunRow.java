@@ -9,7 +9,7 @@ package org.cliffwatch.jobs.table;
  * @param codeVersion git commit of the code, {@code -dirty} appended where it was changed
  * @param machine host of the driver
  * @param cpu processor of the driver
- * @param isa instruction set the products use
+ * @param isa instruction set the products use; null where the backend does not tell
  * @param exitCode 0 done, 4 some cells failed, 5 internal error
  */
 public record RunRow(
