@@ -2,9 +2,7 @@ package org.cliffwatch.quantizer.checkpoint;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Collections;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -14,19 +12,22 @@ import org.cliffwatch.quantizer.InvalidInputException;
 /**
  * A checkpoint, opened: its configuration, its tensors (memory-mapped, not loaded) and its
  * tokenizer's files. Opening reads headers only. Safe for use by many threads.
+ *
+ * <p>It is the files as they were when it was opened. Identity and tokenizer are never read from
+ * files that have changed since; who reads tensors does so in {@link #consistently}.
  */
 public final class Checkpoint implements AutoCloseable {
   private final Path path;
   private final ConfigFields config;
   private final Supplier<TokenizerFiles> tokenizer;
-  private final List<Path> files;
+  private final OpenedFiles files;
   private volatile Map<String, StoredTensor> tensors;
 
   private Checkpoint(
       Path path,
       ConfigFields config,
       Supplier<TokenizerFiles> tokenizer,
-      List<Path> files,
+      OpenedFiles files,
       Map<String, StoredTensor> tensors) {
     this.path = path;
     this.config = config;
@@ -41,37 +42,43 @@ public final class Checkpoint implements AutoCloseable {
    * file, or a folder with one GGUF file and no safetensors. A GGUF file's tokenizer is the {@code
    * tokenizer.json} beside it, or else made of its own vocabulary.
    *
-   * @throws InvalidInputException if it is not there or not sound
+   * @throws InvalidInputException if it is not there, not sound, or changing
    */
   public static Checkpoint open(Path path) {
     if (Files.isRegularFile(path)) {
-      return gguf(path, new HuggingFaceFolder(path.toAbsolutePath().getParent()));
+      HuggingFaceFolder beside = new HuggingFaceFolder(path.toAbsolutePath().getParent());
+      return beside.files().consistently(() -> gguf(path, beside));
     }
     if (!Files.isDirectory(path)) {
       throw new InvalidInputException(
           path + ": not found, expected a Hugging Face folder or a .gguf file");
     }
     HuggingFaceFolder folder = new HuggingFaceFolder(path);
-    Path gguf = folder.gguf();
-    if (gguf != null) {
-      return gguf(gguf, folder);
-    }
+    return folder
+        .files()
+        .consistently(
+            () -> {
+              Path gguf = folder.gguf();
+              return gguf == null ? huggingFace(path, folder) : gguf(gguf, folder);
+            });
+  }
+
+  private static Checkpoint huggingFace(Path path, HuggingFaceFolder folder) {
     ConfigFields config = folder.config();
-    Map<String, StoredTensor> tensors = folder.tensors();
-    return new Checkpoint(path, config, folder::tokenizer, folder.files(), tensors);
+    folder.findTokenizer();
+    return new Checkpoint(path, config, folder::tokenizer, folder.files(), folder.tensors());
   }
 
   private static Checkpoint gguf(Path path, HuggingFaceFolder beside) {
-    GgufFile file = GgufFile.open(path);
+    beside.findTokenizer();
+    GgufFile file = GgufFile.open(beside.files().add(path));
     GgufModel model = new GgufModel(file);
     Supplier<TokenizerFiles> tokenizer =
         () -> {
           TokenizerFiles own = beside.tokenizer();
           return own != null ? own : GgufVocabulary.read(file);
         };
-    List<Path> files = new ArrayList<>(beside.tokenizerPaths());
-    files.add(path);
-    return new Checkpoint(path, model.config(), tokenizer, files, model.tensors());
+    return new Checkpoint(path, model.config(), tokenizer, beside.files(), model.tensors());
   }
 
   /** The folder, or the GGUF file. */
@@ -85,9 +92,25 @@ public final class Checkpoint implements AutoCloseable {
    * tensors and the layout of JSON do not count.
    *
    * <p>Reads all of it, once in this process as long as the files keep path, size and time.
+   *
+   * @throws InvalidInputException if a file has changed since this was opened
    */
   public String identity() {
-    return Identity.of(this, files);
+    return consistently(() -> Identity.of(this, files.states()));
+  }
+
+  /**
+   * Reads something of this checkpoint, and makes sure that all of it was of the files that were
+   * opened: the same ones, with the size and the time of modification they had.
+   *
+   * <p>Where {@code reading} fails and a file has changed, that is the failure: so does what reads
+   * beyond the end of a file that was truncated, which Java reports as an {@link InternalError}.
+   *
+   * @return what {@code reading} gives; if a file has changed, that is closed if it can be
+   * @throws InvalidInputException naming a file that has changed, what was found and what expected
+   */
+  public <T> T consistently(Supplier<T> reading) {
+    return files.consistently(reading);
   }
 
   /** The fields of {@code config.json}, or what a GGUF file says in its place. */
@@ -95,9 +118,13 @@ public final class Checkpoint implements AutoCloseable {
     return config;
   }
 
-  /** The tokenizer's files, read anew at each call; empty for a checkpoint without one. */
+  /**
+   * The tokenizer's files, read anew at each call; empty for a checkpoint without one.
+   *
+   * @throws InvalidInputException if a file has changed since this was opened
+   */
   public Optional<TokenizerFiles> tokenizerFiles() {
-    return Optional.ofNullable(tokenizer.get());
+    return Optional.ofNullable(consistently(tokenizer));
   }
 
   /** The names of all tensors, in the order in which they are stored. */

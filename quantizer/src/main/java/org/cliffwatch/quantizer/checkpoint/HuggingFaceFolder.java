@@ -12,9 +12,9 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
+import java.util.Optional;
 import java.util.TreeSet;
-import java.util.stream.Stream;
+import java.util.concurrent.ConcurrentHashMap;
 import org.cliffwatch.quantizer.InvalidInputException;
 
 /**
@@ -34,9 +34,18 @@ final class HuggingFaceFolder {
   private static final String INDEX = "model.safetensors.index.json";
 
   private final Path folder;
+  private final OpenedFiles files = new OpenedFiles();
+
+  /** Every name that was looked for: what is not there at first stays out of it. */
+  private final Map<String, Optional<Path>> found = new ConcurrentHashMap<>();
 
   HuggingFaceFolder(Path folder) {
     this.folder = folder;
+  }
+
+  /** The files found so far, as they were then; nothing of a file is read before. */
+  OpenedFiles files() {
+    return files;
   }
 
   ConfigFields config() {
@@ -56,27 +65,12 @@ final class HuggingFaceFolder {
         optional(SPECIAL_TOKENS));
   }
 
-  /** The files {@link #tokenizer} reads; none without {@code tokenizer.json}. */
-  List<Path> tokenizerPaths() {
-    return find(TOKENIZER) == null
-        ? List.of()
-        : Stream.of(TOKENIZER, TOKENIZER_CONFIG, SPECIAL_TOKENS)
-            .map(this::find)
-            .filter(Objects::nonNull)
-            .toList();
-  }
-
-  /** Every file of the checkpoint that counts. */
-  List<Path> files() {
-    List<Path> files = new ArrayList<>(tokenizerPaths());
-    files.add(require("config.json"));
-    Path single = find(WEIGHTS);
-    if (single != null) {
-      files.add(single);
-    } else {
-      shards(require(INDEX)).keySet().forEach(shard -> files.add(folder.resolve(shard)));
+  /** Finds the files {@link #tokenizer} reads; none without {@code tokenizer.json}. */
+  void findTokenizer() {
+    if (find(TOKENIZER) != null) {
+      find(TOKENIZER_CONFIG);
+      find(SPECIAL_TOKENS);
     }
-    return files;
   }
 
   /** Every tensor by name, from one file or from the shards that the index names. */
@@ -102,17 +96,20 @@ final class HuggingFaceFolder {
     if (find(WEIGHTS) != null || find(INDEX) != null) {
       return null;
     }
-    List<Path> found = new ArrayList<>();
-    try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "*.gguf")) {
-      files.forEach(found::add);
+    List<Path> weights = new ArrayList<>();
+    try (DirectoryStream<Path> some = Files.newDirectoryStream(folder, "*.gguf")) {
+      some.forEach(weights::add);
     } catch (IOException | DirectoryIteratorException e) {
       throw new InvalidInputException(folder + ": cannot be read: " + e, e);
     }
-    if (found.size() > 1) {
+    if (weights.size() > 1) {
       throw new InvalidInputException(
-          folder + ": found " + found.size() + " .gguf files, expected one; name the file itself");
+          folder
+              + ": found "
+              + weights.size()
+              + " .gguf files, expected one; name the file itself");
     }
-    return found.isEmpty() ? null : find(found.get(0).getFileName().toString());
+    return weights.isEmpty() ? null : find(weights.get(0).getFileName().toString());
   }
 
   private Map<String, StoredTensor> sharded(Path index) {
@@ -207,6 +204,10 @@ final class HuggingFaceFolder {
 
   /** The file of this name, or null. */
   private Path find(String name) {
+    return found.computeIfAbsent(name, n -> Optional.ofNullable(look(n))).orElse(null);
+  }
+
+  private Path look(String name) {
     Path file = folder.resolve(name);
     if (!Files.exists(file)) {
       return null;
@@ -220,7 +221,7 @@ final class HuggingFaceFolder {
       if (!Files.isRegularFile(real)) {
         throw new InvalidInputException(file + ": not a regular file");
       }
-      return file;
+      return files.add(file);
     } catch (IOException e) {
       throw new InvalidInputException(file + ": cannot be read: " + e, e);
     }

@@ -5,24 +5,16 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.nio.file.attribute.BasicFileAttributes;
-import java.nio.file.attribute.FileTime;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
-import java.util.HashSet;
 import java.util.HexFormat;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
-import org.cliffwatch.quantizer.InvalidInputException;
 
 /**
  * A checkpoint's content hash: sha256 over its configuration, every tensor (in name order: name,
@@ -33,20 +25,7 @@ final class Identity {
   private static final ObjectMapper CANONICAL =
       JsonMapper.builder().enable(SerializationFeature.ORDER_MAP_ENTRIES_BY_KEYS).build();
 
-  /** A file as it was when last read. */
-  private record Stamp(Path path, long size, FileTime modified, Object key) {
-    static Stamp of(Path file) {
-      try {
-        Path real = file.toRealPath();
-        BasicFileAttributes now = Files.readAttributes(real, BasicFileAttributes.class);
-        return new Stamp(real, now.size(), now.lastModifiedTime(), now.fileKey());
-      } catch (IOException e) {
-        throw new InvalidInputException(file + ": cannot be read: " + e, e);
-      }
-    }
-  }
-
-  private static final Map<Set<Stamp>, String> KNOWN = new ConcurrentHashMap<>();
+  private static final Map<Set<OpenedFiles.State>, String> KNOWN = new ConcurrentHashMap<>();
 
   private final MessageDigest digest;
 
@@ -58,16 +37,16 @@ final class Identity {
     }
   }
 
-  /** {@code files}: all that the checkpoint is made of. */
-  static String of(Checkpoint checkpoint, List<Path> files) {
-    Set<Stamp> stamps = new HashSet<>();
-    for (Path file : files) {
-      stamps.add(Stamp.of(file));
-    }
-    String known = KNOWN.get(stamps);
+  /**
+   * Reads all of the checkpoint, unless its files are known already.
+   *
+   * @param files all that it is made of, as they were when it was opened
+   */
+  static String of(Checkpoint checkpoint, Set<OpenedFiles.State> files) {
+    String known = KNOWN.get(files);
     if (known == null) {
-      known = of(checkpoint);
-      KNOWN.put(stamps, known);
+      known = checkpoint.consistently(() -> of(checkpoint));
+      KNOWN.put(files, known);
     }
     return known;
   }

@@ -20,6 +20,7 @@ final class MappedFile {
   private static final int STREAMED_BYTES = 1 << 20;
 
   private final Path path;
+  private final OpenedFiles opened;
   private final long size;
   // Window k starts at k · MAX_SLICE and is up to twice as long, so that any range of up to
   // MAX_SLICE bytes lies whole in the window it starts in.
@@ -35,13 +36,16 @@ final class MappedFile {
     }
   }
 
-  private MappedFile(Path path, long size, ByteBuffer[] windows) {
+  private MappedFile(Path path, OpenedFiles opened, long size, ByteBuffer[] windows) {
     this.path = path;
+    this.opened = opened;
     this.size = size;
     this.windows = windows;
   }
 
   static MappedFile open(Path path) {
+    OpenedFiles opened = new OpenedFiles();
+    opened.add(path);
     try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
       long size = channel.size();
       ByteBuffer[] windows = new ByteBuffer[Math.toIntExact((size + MAX_SLICE - 1) / MAX_SLICE)];
@@ -50,7 +54,7 @@ final class MappedFile {
         long length = Math.min(2L * MAX_SLICE - 1, size - start);
         windows[k] = channel.map(FileChannel.MapMode.READ_ONLY, start, length);
       }
-      return new MappedFile(path, size, windows);
+      return new MappedFile(path, opened, size, windows);
     } catch (IOException e) {
       throw new InvalidInputException(path + ": cannot be read: " + e, e);
     }
@@ -80,7 +84,8 @@ final class MappedFile {
   /**
    * As {@link #slice}, copied from the file and not through the mapping, some way ahead.
    *
-   * @throws InvalidInputException if the file cannot be read any more
+   * @throws InvalidInputException if the file cannot be read any more, or is not as it was when it
+   *     was opened
    */
   ByteBuffer stream(long from, int count) {
     if (from < 0 || count < 0 || count > MAX_SLICE || from > size - count) {
@@ -89,9 +94,8 @@ final class MappedFile {
     }
     Block block = streamed;
     if (!block.holds(from, count)) {
-      block =
-          new Block(from, new byte[(int) Math.min(size - from, Math.max(count, STREAMED_BYTES))]);
-      fill(block);
+      int length = (int) Math.min(size - from, Math.max(count, STREAMED_BYTES));
+      block = opened.consistently(() -> read(from, length));
       streamed = block;
     }
     return ByteBuffer.wrap(block.bytes(), (int) (from - block.start()), count)
@@ -100,15 +104,16 @@ final class MappedFile {
   }
 
   /** Opens the file anew: a channel kept open is closed for all when one thread is interrupted. */
-  private void fill(Block block) {
+  private Block read(long from, int count) {
     try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-      ByteBuffer to = ByteBuffer.wrap(block.bytes());
+      ByteBuffer to = ByteBuffer.allocate(count);
       while (to.hasRemaining()) {
-        if (channel.read(to, block.start() + to.position()) < 0) {
+        if (channel.read(to, from + to.position()) < 0) {
           throw new InvalidInputException(
               path + ": " + channel.size() + " bytes long, was " + size + " when it was opened");
         }
       }
+      return new Block(from, to.array());
     } catch (IOException e) {
       throw new InvalidInputException(path + ": cannot be read: " + e, e);
     }

@@ -20,7 +20,8 @@ public record TokenizerFiles(
    * @throws InvalidInputException if there is no {@code tokenizer.json}
    */
   public static TokenizerFiles read(Path folder) {
-    TokenizerFiles files = new HuggingFaceFolder(folder).tokenizer();
+    HuggingFaceFolder opened = new HuggingFaceFolder(folder);
+    TokenizerFiles files = opened.files().consistently(opened::tokenizer);
     if (files == null) {
       throw new InvalidInputException(folder.resolve("tokenizer.json") + ": not found");
     }

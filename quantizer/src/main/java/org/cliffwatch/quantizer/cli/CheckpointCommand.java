@@ -117,7 +117,7 @@ public final class CheckpointCommand implements Callable<Integer> {
           quantization(inventory);
         }
         if (weights.read(bytes)) {
-          attempt(() -> readEverything(checkpoint));
+          attempt(() -> checkpoint.consistently(() -> readEverything(checkpoint)));
           facts.put("identity", checkpoint.identity());
         } else {
           facts.put("weights", "not read; --weights=read reads them");

@@ -40,11 +40,16 @@ public final class Inventory {
   }
 
   /**
-   * Reads the configuration and the tensors' headers.
+   * Reads the configuration, the tensors' headers, and vectors.
    *
-   * @throws InvalidInputException naming the field or the tensor that we cannot run
+   * @throws InvalidInputException naming the field or the tensor that we cannot run, or a file that
+   *     has changed since the checkpoint was opened
    */
   public static Inventory of(Checkpoint checkpoint) {
+    return checkpoint.consistently(() -> read(checkpoint));
+  }
+
+  private static Inventory read(Checkpoint checkpoint) {
     Family family = Family.of(checkpoint.config());
     Architecture architecture = family.architecture(checkpoint.config());
     Weights weights = family.weights(checkpoint, architecture);

@@ -11,24 +11,32 @@ import org.cliffwatch.quantizer.tokenizer.Tokenizer;
 /**
  * A checkpoint's packed weights and its tokenizer: what scorers can share.
  *
+ * @param checkpoint stays open as long as this: its token embeddings are read as they are needed
  * @param tokenizer null for a checkpoint without one
  * @param kernel kernel identity of the backend
  */
-record Model(Decoder decoder, Tokenizer tokenizer, String kernel) implements AutoCloseable {
+record Model(Checkpoint checkpoint, Decoder decoder, Tokenizer tokenizer, String kernel)
+    implements AutoCloseable {
   /**
    * Reads a checkpoint, which stays open as long as this.
    *
-   * @throws InvalidInputException if its tokenizer has more tokens than the embedding, or a tensor
-   *     cannot be used
+   * @throws InvalidInputException if its tokenizer has more tokens than the embedding, a tensor
+   *     cannot be used, or a file has changed since it was opened
    */
   static Model load(
+      Checkpoint checkpoint, Inventory inventory, Precision precision, Backend backend) {
+    return checkpoint.consistently(() -> read(checkpoint, inventory, precision, backend));
+  }
+
+  private static Model read(
       Checkpoint checkpoint, Inventory inventory, Precision precision, Backend backend) {
     Tokenizer tokenizer = null;
     if (checkpoint.tokenizerFiles().isPresent()) {
       tokenizer = Tokenizer.open(checkpoint);
       tokenizer.requireFits(checkpoint.tensor(inventory.embedding().name()));
     }
-    return new Model(new Decoder(inventory, precision, backend), tokenizer, backend.kernel());
+    Decoder decoder = new Decoder(inventory, precision, backend);
+    return new Model(checkpoint, decoder, tokenizer, backend.kernel());
   }
 
   @Override

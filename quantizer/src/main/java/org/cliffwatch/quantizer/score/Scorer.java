@@ -57,7 +57,8 @@ public final class Scorer implements AutoCloseable {
    *     are scored and others refused
    * @param bos how texts begin
    * @param seed of the replicas' nudges
-   * @throws InvalidInputException naming what of this checkpoint we cannot run
+   * @throws InvalidInputException naming what of this checkpoint we cannot run, or a file of it
+   *     that has changed since it was opened
    */
   public static Scorer open(
       Checkpoint checkpoint, Precision precision, Backend backend, BosRule bos, long seed) {
@@ -83,6 +84,8 @@ public final class Scorer implements AutoCloseable {
    *
    * @param replica 0: as the model is; above: with that replica's nudge of the embedding output
    * @return one a request, in order
+   * @throws InvalidInputException naming a file of the checkpoint that has changed since it was
+   *     opened
    */
   public List<Score> score(List<Request> requests, int replica) {
     Stopwatch watch = new Stopwatch();
@@ -99,7 +102,8 @@ public final class Scorer implements AutoCloseable {
       first[i + 1] = sequences.size();
     }
     watch.lap(Stage.TOKENIZER);
-    Score[] parts = score(sequences, new Nudge(seed, replica), watch);
+    Nudge nudge = new Nudge(seed, replica);
+    Score[] parts = model.checkpoint().consistently(() -> score(sequences, nudge, watch));
     for (int i = 0; i < scores.length; i++) {
       if (scores[i] == null) {
         scores[i] = sum(parts, first[i], first[i + 1]);
@@ -181,7 +185,8 @@ public final class Scorer implements AutoCloseable {
   /**
    * The logits after every token, (tokens, vocabulary) float32.
    *
-   * @throws InvalidInputException if the tokens are {@link #invalid}
+   * @throws InvalidInputException if the tokens are {@link #invalid}, or a file of the checkpoint
+   *     has changed since it was opened
    */
   public float[] logits(int[] tokens) {
     invalid(tokens)
@@ -189,7 +194,7 @@ public final class Scorer implements AutoCloseable {
             problem -> {
               throw new InvalidInputException(problem);
             });
-    return model.decoder().logits(tokens);
+    return model.checkpoint().consistently(() -> model.decoder().logits(tokens));
   }
 
   /** Ids below this are the model's. */

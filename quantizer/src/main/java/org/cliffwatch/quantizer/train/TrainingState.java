@@ -81,10 +81,13 @@ final class TrainingState {
       TrainingState state = new TrainingState(shape, new Parameters(shape), scale);
       state.step = fields.integer("step");
       state.updates = fields.integer("updates");
-      read(stored, "", state.weights);
-      read(stored, MEAN, state.mean);
-      read(stored, SQUARE, state.square);
-      return Optional.of(state);
+      return stored.consistently(
+          () -> {
+            read(stored, "", state.weights);
+            read(stored, MEAN, state.mean);
+            read(stored, SQUARE, state.square);
+            return Optional.of(state);
+          });
     }
   }
 
