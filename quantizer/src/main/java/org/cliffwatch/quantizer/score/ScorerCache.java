@@ -122,7 +122,7 @@ public final class ScorerCache {
    * A scorer of a key, its model built by the first caller while others that want it wait.
    *
    * @param path where the checkpoint lies on this host; asked only when it must be built
-   * @throws InvalidInputException if we cannot run it
+   * @throws InvalidInputException if we cannot run it, or it is not the key's checkpoint any more
    */
   public Lease lease(Key key, Supplier<Path> path) {
     Built built = key.built();
@@ -153,6 +153,7 @@ public final class ScorerCache {
     long start = System.nanoTime();
     Checkpoint checkpoint = Checkpoint.open(path);
     try {
+      requireIdentity(checkpoint, built.checkpoint());
       Inventory inventory = Inventory.of(checkpoint);
       makeRoom(inventory.bytes(built.precision()));
       entry.checkpoint = checkpoint;
@@ -169,6 +170,19 @@ public final class ScorerCache {
         built.kernel(),
         entry.bytes() >> 20,
         (System.nanoTime() - start) / 1_000_000);
+  }
+
+  private static void requireIdentity(Checkpoint checkpoint, String expected) {
+    String found = checkpoint.identity();
+    if (!found.equals(expected)) {
+      throw new InvalidInputException(
+          checkpoint.path()
+              + ": found a checkpoint of content "
+              + found
+              + ", expected "
+              + expected
+              + ": it was replaced since the run was planned");
+    }
   }
 
   /** Closes idle models, the least recently used first, until so much more fits the budget. */

@@ -16,6 +16,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.model.Variant;
 import org.cliffwatch.quantizer.scheme.Precisions;
@@ -38,29 +39,38 @@ class ScorerCacheTest {
     return kernels().iterator().next();
   }
 
-  private static ScorerCache.Key key(String checkpoint, String kernel, long seed) {
-    return new ScorerCache.Key(
-        checkpoint, Precisions.packaged().named("w8"), kernel, BosRule.AUTO, seed);
-  }
-
-  private Path checkpoint(String variant) {
-    try {
-      return Variant.of(variant).write(folder.resolve(variant));
-    } catch (IOException e) {
-      throw new IllegalStateException(e);
+  /** The key of a checkpoint that is there. */
+  private static ScorerCache.Key key(Path checkpoint, String kernel, long seed) {
+    try (Checkpoint opened = Checkpoint.open(checkpoint)) {
+      return key(opened.identity(), kernel, seed);
     }
   }
 
+  private static ScorerCache.Key key(String identity, String kernel, long seed) {
+    return new ScorerCache.Key(
+        identity, Precisions.packaged().named("w8"), kernel, BosRule.AUTO, seed);
+  }
+
+  private Path checkpoint(String variant) throws IOException {
+    return Variant.of(variant).write(folder.resolve(variant));
+  }
+
+  /** A variant under another name, with another last weight. */
+  private Path checkpoint(String variant, char name) throws IOException {
+    Path written = Variant.of(variant).write(folder.resolve(variant + "-" + name));
+    Path file = written.resolve("model.safetensors");
+    byte[] bytes = Files.readAllBytes(file);
+    bytes[bytes.length - 4] = (byte) name;
+    Files.write(file, bytes);
+    return written;
+  }
+
   @Test
-  void scorersOfOneModelShareIt() {
+  void scorersOfOneModelShareIt() throws IOException {
+    Path opt = checkpoint("opt-bare");
     ScorerCache cache = new ScorerCache(Long.MAX_VALUE);
-    try (var first = cache.lease(key("a", kernel(), 1), () -> checkpoint("opt-bare"));
-        var second =
-            cache.lease(
-                key("a", kernel(), 2),
-                () -> {
-                  throw new IllegalStateException("built twice");
-                })) {
+    try (var first = cache.lease(key(opt, kernel(), 1), () -> opt);
+        var second = cache.lease(key(opt, kernel(), 2), ScorerCacheTest::mustNotBuild)) {
       assertThat(cache.bytes()).isEqualTo(first.scorer().bytes());
       assertThat(second.scorer().score(REQUESTS, 0)).isEqualTo(first.scorer().score(REQUESTS, 0));
       assertThat(second.scorer().score(REQUESTS, 1))
@@ -70,22 +80,29 @@ class ScorerCacheTest {
     assertThat(cache.bytes()).isZero();
   }
 
-  @Test
-  void leastRecentlyUsedIdleModelMakesRoom() {
+  private long bytes(Path checkpoint) {
     ScorerCache unlimited = new ScorerCache(Long.MAX_VALUE);
-    long one;
-    try (var lease = unlimited.lease(key("a", kernel(), 1), () -> checkpoint("opt-bare"))) {
-      one = lease.scorer().bytes();
+    try (var lease = unlimited.lease(key(checkpoint, kernel(), 1), () -> checkpoint)) {
+      return lease.scorer().bytes();
+    } finally {
+      unlimited.clear();
     }
-    unlimited.clear();
+  }
+
+  @Test
+  void leastRecentlyUsedIdleModelMakesRoom() throws IOException {
+    Path a = checkpoint("opt-bare", 'a');
+    Path b = checkpoint("opt-bare", 'b');
+    Path c = checkpoint("opt-bare", 'c');
+    long one = bytes(a);
     ScorerCache cache = new ScorerCache(2 * one);
-    for (String name : List.of("a", "b", "a", "c")) {
-      cache.lease(key(name, kernel(), 1), () -> checkpoint("opt-bare")).close();
+    for (Path path : List.of(a, b, a, c)) {
+      cache.lease(key(path, kernel(), 1), () -> path).close();
       assertThat(cache.bytes()).isLessThanOrEqualTo(2 * one);
     }
     // b was idle longest: it went, a stayed.
-    cache.lease(key("a", kernel(), 1), ScorerCacheTest::mustNotBuild).close();
-    assertThatThrownBy(() -> cache.lease(key("b", kernel(), 1), ScorerCacheTest::mustNotBuild))
+    cache.lease(key(a, kernel(), 1), ScorerCacheTest::mustNotBuild).close();
+    assertThatThrownBy(() -> cache.lease(key(b, kernel(), 1), ScorerCacheTest::mustNotBuild))
         .hasMessage("asked to build");
     cache.clear();
   }
@@ -95,11 +112,13 @@ class ScorerCacheTest {
   }
 
   @Test
-  void modelInUseOutlivesTheBudget() {
+  void modelInUseOutlivesTheBudget() throws IOException {
+    Path opt = checkpoint("opt-bare");
+    Path bloom = checkpoint("bloom-six-heads");
     ScorerCache cache = new ScorerCache(0);
-    try (var first = cache.lease(key("a", kernel(), 1), () -> checkpoint("opt-bare"))) {
+    try (var first = cache.lease(key(opt, kernel(), 1), () -> opt)) {
       List<Score> before = first.scorer().score(REQUESTS, 0);
-      cache.lease(key("b", kernel(), 1), () -> checkpoint("bloom-six-heads")).close();
+      cache.lease(key(bloom, kernel(), 1), () -> bloom).close();
       assertThat(cache.bytes()).isEqualTo(first.scorer().bytes());
       assertThat(first.scorer().score(REQUESTS, 0)).isEqualTo(before);
     }
@@ -107,25 +126,41 @@ class ScorerCacheTest {
   }
 
   @Test
-  void failedBuildLeavesNothingAndCanBeRepeated() {
+  void failedBuildLeavesNothingAndCanBeRepeated() throws IOException {
+    Path opt = checkpoint("opt-bare");
     ScorerCache cache = new ScorerCache(Long.MAX_VALUE);
     Path missing = folder.resolve("missing");
-    assertThatThrownBy(() -> cache.lease(key("a", kernel(), 1), () -> missing))
+    assertThatThrownBy(() -> cache.lease(key(opt, kernel(), 1), () -> missing))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining(missing.toString());
     assertThat(cache.bytes()).isZero();
-    cache.lease(key("a", kernel(), 1), () -> checkpoint("opt-bare")).close();
+    cache.lease(key(opt, kernel(), 1), () -> opt).close();
     cache.clear();
   }
 
   @Test
+  void anotherCheckpointThanPlannedIsRefused() throws IOException {
+    Path planned = checkpoint("opt-bare", 'a');
+    Path found = checkpoint("opt-bare", 'b');
+    ScorerCache.Key key = key(planned, kernel(), 1);
+    ScorerCache cache = new ScorerCache(Long.MAX_VALUE);
+    assertThatThrownBy(() -> cache.lease(key, () -> found))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessage(
+            "%s: found a checkpoint of content %s, expected %s: it was replaced since the run was"
+                + " planned",
+            found, key(found, kernel(), 1).checkpoint(), key.checkpoint());
+    assertThat(cache.bytes()).isZero();
+  }
+
+  @Test
   void manyThreadsAndLittleRoomGiveTheSameScores() throws Exception {
-    List<String> variants = List.of("opt-bare", "bloom-six-heads", "llama-biases");
-    variants.forEach(this::checkpoint);
+    List<Path> variants =
+        List.of(checkpoint("opt-bare"), checkpoint("bloom-six-heads"), checkpoint("llama-biases"));
     ScorerCache cache = new ScorerCache(1);
     List<List<Score>> expected = new ArrayList<>();
-    for (String variant : variants) {
-      try (var lease = cache.lease(key(variant, kernel(), 1), () -> folder.resolve(variant))) {
+    for (Path variant : variants) {
+      try (var lease = cache.lease(key(variant, kernel(), 1), () -> variant)) {
         expected.add(lease.scorer().score(REQUESTS, 1));
       }
     }
@@ -139,9 +174,8 @@ class ScorerCacheTest {
       scores.add(
           pool.submit(
               () -> {
-                String variant = variants.get(v);
-                try (var lease =
-                    cache.lease(key(variant, kernel(), 1), () -> folder.resolve(variant))) {
+                Path variant = variants.get(v);
+                try (var lease = cache.lease(key(variant, kernel(), 1), () -> variant)) {
                   return lease.scorer().score(REQUESTS, 1);
                 }
               }));
@@ -196,7 +230,8 @@ class ScorerCacheTest {
     public static void main(String[] arguments) throws IOException {
       ScorerCache cache = new ScorerCache(0);
       for (int i = 0; i < COUNT; i++) {
-        try (var lease = cache.lease(key("wide", arguments[0], 1), () -> Path.of(arguments[1]))) {
+        Path wide = Path.of(arguments[1]);
+        try (var lease = cache.lease(key(wide, arguments[0], 1), () -> wide)) {
           lease.scorer().score(REQUESTS, 0);
         }
         System.gc();
