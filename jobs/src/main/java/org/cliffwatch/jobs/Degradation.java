@@ -10,6 +10,7 @@ import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Collectors;
 import org.cliffwatch.jobs.compare.PairedComparison;
+import org.cliffwatch.jobs.plan.Sha256;
 import org.cliffwatch.jobs.table.DegradationRow;
 import org.cliffwatch.jobs.table.MetricRow;
 import org.cliffwatch.jobs.table.ScoreRow;
@@ -49,7 +50,7 @@ final class Degradation {
 
   /**
    * @param baseline name of the baseline precision
-   * @param seed of the bootstrap and of the sign-flip test
+   * @param seed of the bootstraps and sign-flip tests, each task's own stream of it
    */
   static List<DegradationRow> of(List<TaskScores> tasks, String baseline, int replicas, long seed) {
     Degradation degradation = new Degradation(baseline, replicas, seed);
@@ -91,12 +92,13 @@ final class Degradation {
       PairedComparison comparison = paired.comparison;
       double difference = after.value() - before.value();
       double relPct = PairedComparison.relativePercent(before.value(), after.value());
-      relative = comparison.relativeResamples(seed);
+      long stream = stream(seed, task.task());
+      relative = comparison.relativeResamples(stream);
       double[] interval = PairedComparison.interval(relative);
       double p =
           paired.gained != null && replicas == 1
               ? PairedComparison.mcNemar(paired.gained, paired.lost)
-              : comparison.signFlip(seed);
+              : comparison.signFlip(stream);
       row =
           new DegradationRow(
               task.task().name(),
@@ -120,6 +122,15 @@ final class Degradation {
       resamples.put(row, relative);
     }
     return row;
+  }
+
+  /**
+   * A task's own random stream: tasks of equal size would otherwise draw the same items, and the
+   * interval of their mean would carry the chance correlations of items that have nothing to do
+   * with each other. The metrics of a task share it: they are of the same answers.
+   */
+  private static long stream(long seed, TaskDefinition task) {
+    return Sha256.seed("seed", Long.toString(seed), "task", task.name());
   }
 
   private static Double value(MetricRow row) {

@@ -267,7 +267,8 @@ final class Evaluation {
   }
 
   private String identity(List<Cell> baseline, List<Cell> cells) {
-    StringBuilder identity = new StringBuilder("seed " + suite.seed());
+    // "by task": how the comparison draws. What was drawn otherwise is compared again.
+    StringBuilder identity = new StringBuilder("seed " + suite.seed() + " by task");
     for (List<Cell> side : List.of(baseline, cells)) {
       side.forEach(
           cell ->

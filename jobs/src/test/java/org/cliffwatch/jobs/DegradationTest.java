@@ -21,6 +21,9 @@ class DegradationTest {
   /** The paper prints two decimals of scores and of the mean. */
   private static final double PRINTED = 0.006;
 
+  /** The width of an interval of 2000 resamples, relative, three standard deviations. */
+  private static final double RESAMPLED = 0.1;
+
   private static final int FIRST_TASK = 3;
   private static final int TASKS = 8;
 
@@ -138,6 +141,41 @@ class DegradationTest {
     assertThat(mean.task()).isEqualTo(DegradationRow.MEAN);
     assertThat(mean.relPct()).isEqualTo(row.relPct());
     assertThat(mean.relPctLow()).isEqualTo(row.relPctLow());
+  }
+
+  /**
+   * Two tasks of equal size whose changes lie at the same positions, but have nothing to do with
+   * each other: the interval of their mean is narrower by √2 than either's. Drawn together, it
+   * would be as wide.
+   */
+  @Test
+  void tasksOfEqualSizeAreDrawnIndependently() {
+    int items = 400;
+    List<ScoreRow> before = new ArrayList<>();
+    List<ScoreRow> after = new ArrayList<>();
+    for (int i = 0; i < items; i++) {
+      before.add(score(0, i, i % 2 == 0));
+      after.add(score(0, i, i % 5 < 2));
+    }
+    List<TaskScores> tasks = new ArrayList<>();
+    for (String task : List.of("copa", "piqa")) {
+      tasks.add(
+          new TaskScores(
+              Tasks.load(task), List.of(metric(0.5)), List.of(metric(0.4)), before, after));
+    }
+    List<DegradationRow> rows = Degradation.of(tasks, "fp32", 1, 1);
+    List<DegradationRow> accuracies =
+        rows.stream().filter(row -> row.metric().equals("acc")).toList();
+    assertThat(accuracies).extracting(DegradationRow::task).containsExactly("copa", "piqa", "mean");
+    double copa = width(accuracies.get(0));
+    double piqa = width(accuracies.get(1));
+    assertThat(accuracies.get(0).relPctLow()).isNotEqualTo(accuracies.get(1).relPctLow());
+    assertThat(width(accuracies.get(2)) / Math.hypot(copa / 2, piqa / 2))
+        .isCloseTo(1, within(RESAMPLED));
+  }
+
+  private static double width(DegradationRow row) {
+    return row.relPctHigh() - row.relPctLow();
   }
 
   @Test

@@ -9,6 +9,7 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.function.Function;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
+import org.cliffwatch.jobs.plan.Sha256;
 import org.cliffwatch.jobs.table.ScoreRow;
 import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.quantizer.score.BosRule;
@@ -240,7 +241,12 @@ final class ShardScorer implements Function<Shard, ShardReport> {
     if (recipe.selfCheck() == 0) {
       return false;
     }
-    long mixed = recipe.seed() * 31 + replica * 1_000_003L + index;
-    return index == 0 || new SplittableRandom(mixed).nextDouble() < recipe.selfCheck();
+    long stream =
+        Sha256.seed(
+            "seed", Long.toString(recipe.seed()),
+            "task", recipe.task(),
+            "replica", Integer.toString(replica),
+            "item", Integer.toString(index));
+    return index == 0 || new SplittableRandom(stream).nextDouble() < recipe.selfCheck();
   }
 }
