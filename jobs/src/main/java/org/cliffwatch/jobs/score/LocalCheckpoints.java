@@ -9,9 +9,12 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
@@ -25,16 +28,26 @@ import org.cliffwatch.jobs.plan.Sha256;
  * name, length and time.
  */
 public final class LocalCheckpoints {
+  /** What the threads of this process lock, by the entry they want. */
+  private static final Map<Path, Object> COPYING = new ConcurrentHashMap<>();
+
   private final Configuration configuration;
   private final Path cache;
 
   public LocalCheckpoints(Configuration configuration) {
+    this(configuration, cache());
+  }
+
+  LocalCheckpoints(Configuration configuration, Path cache) {
     this.configuration = configuration;
+    this.cache = cache;
+  }
+
+  private static Path cache() {
     String folder = System.getenv("CLIFFWATCH_CACHE");
-    this.cache =
-        folder != null
-            ? Path.of(folder)
-            : Path.of(System.getProperty("java.io.tmpdir"), "cliffwatch-cache");
+    return folder != null
+        ? Path.of(folder)
+        : Path.of(System.getProperty("java.io.tmpdir"), "cliffwatch-cache");
   }
 
   /** The checkpoint's path on this host, after copying it here if need be. */
@@ -47,7 +60,7 @@ public final class LocalCheckpoints {
       }
       return staged(files, remote);
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot bring " + uri + " to this host", e);
+      throw new UncheckedIOException("cannot bring " + uri + " to this host: " + e.getMessage(), e);
     }
   }
 
@@ -66,15 +79,18 @@ public final class LocalCheckpoints {
       return target;
     }
     Files.createDirectories(cache);
-    // Other executors of this host wait here instead of copying the same files.
-    try (FileChannel lock =
-            FileChannel.open(
-                cache.resolve(entry.getFileName() + ".lock"),
-                StandardOpenOption.CREATE,
-                StandardOpenOption.WRITE);
-        var held = lock.lock()) {
-      if (held.isValid() && !Files.isDirectory(entry)) {
-        copy(files, contents, entry);
+    // Who wants the same files waits instead of copying them: first the threads of this process,
+    // which holds a file's lock as a whole, then other executors of this host.
+    synchronized (COPYING.computeIfAbsent(entry, e -> new Object())) {
+      try (FileChannel lock =
+              FileChannel.open(
+                  cache.resolve(entry.getFileName() + ".lock"),
+                  StandardOpenOption.CREATE,
+                  StandardOpenOption.WRITE);
+          var held = lock.lock()) {
+        if (held.isValid() && !Files.isDirectory(entry)) {
+          copy(files, contents, entry);
+        }
       }
     }
     return target;
@@ -93,6 +109,20 @@ public final class LocalCheckpoints {
           throw new IOException(
               file.getPath() + ": copied " + copied + " bytes, expected " + file.getLen());
         }
+      }
+    }
+    for (FileStatus file : contents) {
+      FileStatus now = files.getFileStatus(file.getPath());
+      if (now.getLen() != file.getLen()
+          || now.getModificationTime() != file.getModificationTime()) {
+        throw new IOException(
+            "%s: changed while it was copied: found %s bytes of %s, expected %s of %s"
+                .formatted(
+                    file.getPath(),
+                    now.getLen(),
+                    Instant.ofEpochMilli(now.getModificationTime()),
+                    file.getLen(),
+                    Instant.ofEpochMilli(file.getModificationTime())));
       }
     }
     Files.move(unfinished, entry, StandardCopyOption.ATOMIC_MOVE);
