@@ -113,6 +113,11 @@ public final class Checkpoint implements AutoCloseable {
     return files.consistently(reading);
   }
 
+  /** Whether a file is not as it was when this was opened, so that nothing can be read any more. */
+  public boolean hasChanged() {
+    return files.change().isPresent();
+  }
+
   /** The fields of {@code config.json}, or what a GGUF file says in its place. */
   public ConfigFields config() {
     return config;

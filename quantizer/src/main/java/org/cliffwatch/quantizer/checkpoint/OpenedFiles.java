@@ -8,6 +8,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileTime;
 import java.util.HashSet;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
@@ -97,21 +98,31 @@ final class OpenedFiles {
   }
 
   private void requireUnchanged(Throwable cause) {
-    states.forEach(
-        (file, expected) -> {
-          String found;
-          try {
-            State now = State.of(file);
-            if (now.equals(expected)) {
-              return;
-            }
-            found = now.toString();
-          } catch (InvalidInputException e) {
-            found = e.getCause() instanceof NoSuchFileException ? "no such file" : e.getMessage();
-          }
-          throw new InvalidInputException(
-              file + ": changed while it was in use: found " + found + ", expected " + expected,
-              cause);
-        });
+    change()
+        .ifPresent(
+            change -> {
+              throw new InvalidInputException(change, cause);
+            });
+  }
+
+  /** What has changed, if anything has: the file, what was found and what expected. */
+  Optional<String> change() {
+    for (Map.Entry<Path, State> entry : states.entrySet()) {
+      Path file = entry.getKey();
+      State expected = entry.getValue();
+      String found;
+      try {
+        State now = State.of(file);
+        if (now.equals(expected)) {
+          continue;
+        }
+        found = now.toString();
+      } catch (InvalidInputException e) {
+        found = e.getCause() instanceof NoSuchFileException ? "no such file" : e.getMessage();
+      }
+      return Optional.of(
+          file + ": changed while it was in use: found " + found + ", expected " + expected);
+    }
+    return Optional.empty();
   }
 }

@@ -3,6 +3,7 @@ package org.cliffwatch.quantizer.model;
 import java.util.Arrays;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.Backend;
@@ -36,6 +37,7 @@ public final class Decoder implements AutoCloseable {
   private final Queue<Workspace> workspaces = new ConcurrentLinkedQueue<>();
 
   private volatile Rotary.Tables rotaryTables = new Rotary.Tables(0, null, null);
+  private final AtomicBoolean closed = new AtomicBoolean();
 
   /**
    * Reads and packs a checkpoint's weights. Token embeddings are read as they are needed: the
@@ -56,9 +58,11 @@ public final class Decoder implements AutoCloseable {
    *
    * @param logProbability (targets) nats, written
    * @param greedy (targets) whether the target is the most probable token, written
+   * @throws IllegalStateException if this is closed
    */
   public void score(
       Batches batches, Nudge nudge, Stopwatch watch, double[] logProbability, boolean[] greedy) {
+    requireOpen();
     int width = architecture.embeddingWidth();
     float[] waiting = {};
     int first = 0;
@@ -96,8 +100,13 @@ public final class Decoder implements AutoCloseable {
     weights.head.score(outputs, last - first, firstTarget, targets, watch, logProbability, greedy);
   }
 
-  /** The logits of one sequence, (tokens, vocabulary). */
+  /**
+   * The logits of one sequence, (tokens, vocabulary).
+   *
+   * @throws IllegalStateException if this is closed
+   */
   public float[] logits(int[] sequence) {
+    requireOpen();
     int rows = sequence.length;
     float[] logits = new float[Math.multiplyExact(rows, architecture.vocabulary())];
     TokenRuns run = new TokenRuns(new int[] {0, rows}, new int[] {-1}, new int[] {0});
@@ -170,9 +179,17 @@ public final class Decoder implements AutoCloseable {
     return weights.bytes();
   }
 
-  /** Frees the packed weights; no call may be running. */
+  private void requireOpen() {
+    if (closed.get()) {
+      throw new IllegalStateException("the decoder is closed");
+    }
+  }
+
+  /** Frees the packed weights; no call may be running. Harmless a second time. */
   @Override
   public void close() {
-    weights.close();
+    if (closed.compareAndSet(false, true)) {
+      weights.close();
+    }
   }
 }

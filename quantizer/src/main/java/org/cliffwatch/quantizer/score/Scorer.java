@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.LongAdder;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
@@ -38,6 +39,7 @@ public final class Scorer implements AutoCloseable {
   private final Map<Stage, LongAdder> nanos = new EnumMap<>(Stage.class);
   private final LongAdder rows = new LongAdder();
   private final LongAdder scoredRows = new LongAdder();
+  private final AtomicBoolean closed = new AtomicBoolean();
 
   private Scorer(Model model, boolean owner, BosRule bos, long seed) {
     this.model = model;
@@ -63,7 +65,12 @@ public final class Scorer implements AutoCloseable {
   public static Scorer open(
       Checkpoint checkpoint, Precision precision, Backend backend, BosRule bos, long seed) {
     Model model = Model.load(checkpoint, Inventory.of(checkpoint), precision, backend);
-    return new Scorer(model, true, bos, seed);
+    try {
+      return new Scorer(model, true, bos, seed);
+    } catch (RuntimeException | Error e) {
+      model.close();
+      throw e;
+    }
   }
 
   /** Scores with a model that somebody else closes. */
@@ -86,8 +93,10 @@ public final class Scorer implements AutoCloseable {
    * @return one a request, in order
    * @throws InvalidInputException naming a file of the checkpoint that has changed since it was
    *     opened
+   * @throws IllegalStateException if this is closed
    */
   public List<Score> score(List<Request> requests, int replica) {
+    requireOpen();
     Stopwatch watch = new Stopwatch();
     watch.start();
     Score[] scores = new Score[requests.size()];
@@ -187,8 +196,10 @@ public final class Scorer implements AutoCloseable {
    *
    * @throws InvalidInputException if the tokens are {@link #invalid}, or a file of the checkpoint
    *     has changed since it was opened
+   * @throws IllegalStateException if this is closed
    */
   public float[] logits(int[] tokens) {
+    requireOpen();
     invalid(tokens)
         .ifPresent(
             problem -> {
@@ -207,8 +218,13 @@ public final class Scorer implements AutoCloseable {
     return model.kernel();
   }
 
-  /** Bytes of packed weights, native and on the heap. */
+  /**
+   * Bytes of packed weights, native and on the heap.
+   *
+   * @throws IllegalStateException if this is closed
+   */
   public long bytes() {
+    requireOpen();
     return model.decoder().bytes();
   }
 
@@ -234,10 +250,19 @@ public final class Scorer implements AutoCloseable {
     return scoredRows.sum();
   }
 
-  /** Frees the packed weights, unless others share them; no call may be running. */
+  private void requireOpen() {
+    if (closed.get()) {
+      throw new IllegalStateException("the scorer is closed");
+    }
+  }
+
+  /**
+   * Frees the packed weights, unless others share them; no call may be running. Harmless a second
+   * time.
+   */
   @Override
   public void close() {
-    if (owner) {
+    if (closed.compareAndSet(false, true) && owner) {
       model.close();
     }
   }

@@ -2,13 +2,12 @@ package org.cliffwatch.quantizer.score;
 
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
+import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.model.Inventory;
 import org.cliffwatch.quantizer.scheme.Precision;
@@ -20,8 +19,9 @@ import org.slf4j.LoggerFactory;
  * threads that lease it, and closed, its native memory with it, when another needs the room and
  * nobody holds it.
  *
- * <p>The budget counts packed weights. Room is made before a model is built. A model in use is
- * never closed, so more than the budget is held only while more than the budget is in use.
+ * <p>The budget counts packed weights, those of a model being built as they are expected to be.
+ * Room is made before it is built. A model in use is never closed, so more than the budget is held
+ * only while more than the budget is in use.
  */
 public final class ScorerCache {
   /** System property: bytes of packed weights a process keeps. */
@@ -55,37 +55,54 @@ public final class ScorerCache {
       this.scorer = scorer;
     }
 
+    /**
+     * The scorer, which is closed with the lease.
+     *
+     * @throws IllegalStateException if it is
+     */
     public Scorer scorer() {
-      return scorer;
+      synchronized (ScorerCache.this) {
+        if (returned) {
+          throw new IllegalStateException("the lease is closed");
+        }
+        return scorer;
+      }
     }
 
+    /** Gives the model back; no call of its scorer may be running. Harmless a second time. */
     @Override
     public void close() {
       synchronized (ScorerCache.this) {
         if (!returned) {
           returned = true;
+          scorer.close();
           entry.users--;
+          makeRoom();
         }
       }
-      makeRoom(0);
     }
   }
 
-  /** A place for one model; {@code users} is guarded by the cache, building by the entry. */
+  /** A place for one model. The cache guards its fields; who builds the model holds the entry. */
   private static final class Entry {
-    private volatile Model model;
-    private Checkpoint checkpoint;
+    private Model model;
+    private long expectedBytes;
     private int users;
 
     long bytes() {
-      Model built = model;
-      return built == null ? 0 : built.decoder().bytes();
+      return model == null ? expectedBytes : model.decoder().bytes();
     }
 
     void close() {
       model.close();
-      checkpoint.close();
+      model.checkpoint().close();
+      model = null;
     }
+  }
+
+  /** As {@link Model#load}. */
+  interface Loader {
+    Model load(Checkpoint checkpoint, Inventory inventory, Precision precision, Backend backend);
   }
 
   private static final class Shared {
@@ -100,6 +117,7 @@ public final class ScorerCache {
   }
 
   private final long budget;
+  private final Loader loader;
 
   /** In order of use, the least recent first. */
   private final Map<Built, Entry> entries = new LinkedHashMap<>(16, 0.75f, true);
@@ -108,7 +126,12 @@ public final class ScorerCache {
    * @param budget bytes of packed weights
    */
   public ScorerCache(long budget) {
+    this(budget, Model::load);
+  }
+
+  ScorerCache(long budget, Loader loader) {
     this.budget = budget;
+    this.loader = loader;
   }
 
   /**
@@ -132,12 +155,14 @@ public final class ScorerCache {
       entry.users++;
     }
     try {
+      Model model;
       synchronized (entry) {
-        if (entry.model == null) {
-          build(built, entry, path.get());
+        model = current(entry);
+        if (model == null) {
+          model = build(built, entry, path.get());
         }
       }
-      return new Lease(entry, Scorer.sharing(entry.model, key.bos(), key.seed()));
+      return new Lease(entry, Scorer.sharing(model, key.bos(), key.seed()));
     } catch (RuntimeException | Error e) {
       synchronized (this) {
         entry.users--;
@@ -149,27 +174,52 @@ public final class ScorerCache {
     }
   }
 
-  private void build(Built built, Entry entry, Path path) {
+  /**
+   * An entry's model, or null if there is none yet, or none any more: one whose files have changed
+   * scores nothing, and goes when its only user is who asks. Others may be in the middle of a call.
+   */
+  private Model current(Entry entry) {
+    synchronized (this) {
+      if (entry.model != null && entry.users == 1 && entry.model.checkpoint().hasChanged()) {
+        entry.close();
+      }
+      return entry.model;
+    }
+  }
+
+  private Model build(Built built, Entry entry, Path path) {
     long start = System.nanoTime();
     Checkpoint checkpoint = Checkpoint.open(path);
+    Model model;
     try {
       requireIdentity(checkpoint, built.checkpoint());
       Inventory inventory = Inventory.of(checkpoint);
-      makeRoom(inventory.bytes(built.precision()));
-      entry.checkpoint = checkpoint;
-      entry.model =
-          Model.load(checkpoint, inventory, built.precision(), Backends.openKernel(built.kernel()));
+      synchronized (this) {
+        entry.expectedBytes = inventory.bytes(built.precision());
+        makeRoom();
+      }
+      Backend backend = Backends.openKernel(built.kernel());
+      model = loader.load(checkpoint, inventory, built.precision(), backend);
     } catch (RuntimeException | Error e) {
+      synchronized (this) {
+        entry.expectedBytes = 0;
+      }
       checkpoint.close();
       throw e;
+    }
+    synchronized (this) {
+      entry.model = model;
+      entry.expectedBytes = 0;
+      makeRoom();
     }
     LOG.info(
         "built {} {} {}: {} MiB in {} ms",
         path,
         built.precision().name(),
         built.kernel(),
-        entry.bytes() >> 20,
+        model.decoder().bytes() >> 20,
         (System.nanoTime() - start) / 1_000_000);
+    return model;
   }
 
   private static void requireIdentity(Checkpoint checkpoint, String expected) {
@@ -185,43 +235,33 @@ public final class ScorerCache {
     }
   }
 
-  /** Closes idle models, the least recently used first, until so much more fits the budget. */
-  private void makeRoom(long wanted) {
-    List<Entry> closing = new ArrayList<>();
-    synchronized (this) {
-      long held = entries.values().stream().mapToLong(Entry::bytes).sum() + wanted;
-      var oldest = entries.values().iterator();
-      while (held > budget && oldest.hasNext()) {
-        Entry entry = oldest.next();
-        if (entry.users == 0) {
-          held -= entry.bytes();
-          oldest.remove();
-          closing.add(entry);
-        }
+  /** Closes idle models, the least recently used first, until the others fit the budget. */
+  private synchronized void makeRoom() {
+    long held = bytes();
+    var oldest = entries.values().iterator();
+    while (held > budget && oldest.hasNext()) {
+      Entry entry = oldest.next();
+      if (entry.users == 0) {
+        held -= entry.bytes();
+        oldest.remove();
+        entry.close();
       }
     }
-    closing.forEach(Entry::close);
   }
 
   /** Closes every model that nobody holds. */
-  public void clear() {
-    List<Entry> closing = new ArrayList<>();
-    synchronized (this) {
-      entries
-          .values()
-          .removeIf(
-              entry -> {
-                boolean idle = entry.users == 0;
-                if (idle) {
-                  closing.add(entry);
-                }
-                return idle;
-              });
+  public synchronized void clear() {
+    var all = entries.values().iterator();
+    while (all.hasNext()) {
+      Entry entry = all.next();
+      if (entry.users == 0) {
+        all.remove();
+        entry.close();
+      }
     }
-    closing.forEach(Entry::close);
   }
 
-  /** Bytes of packed weights held now. */
+  /** Bytes of packed weights held now, or expected of what is being built. */
   public synchronized long bytes() {
     return entries.values().stream().mapToLong(Entry::bytes).sum();
   }

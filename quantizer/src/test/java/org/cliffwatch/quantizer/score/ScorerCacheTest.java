@@ -8,16 +8,21 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.checkpoint.Change;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backends;
+import org.cliffwatch.quantizer.model.Inventory;
 import org.cliffwatch.quantizer.model.Variant;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.junit.jupiter.api.Test;
@@ -150,6 +155,132 @@ class ScorerCacheTest {
             "%s: found a checkpoint of content %s, expected %s: it was replaced since the run was"
                 + " planned",
             found, key(found, kernel(), 1).checkpoint(), key.checkpoint());
+    assertThat(cache.bytes()).isZero();
+  }
+
+  @Test
+  void leaseIsOverWhenClosed() throws IOException {
+    Path opt = checkpoint("opt-bare");
+    ScorerCache cache = new ScorerCache(0);
+    try (var other = cache.lease(key(opt, kernel(), 1), () -> opt)) {
+      var lease = cache.lease(key(opt, kernel(), 1), ScorerCacheTest::mustNotBuild);
+      Scorer scorer = lease.scorer();
+      lease.close();
+      assertThatThrownBy(lease::scorer)
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessage("the lease is closed");
+      assertThatThrownBy(() -> scorer.score(REQUESTS, 0))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessage("the scorer is closed");
+      // Closed once more, it must not give back what the other holds.
+      lease.close();
+      assertThat(other.scorer().score(REQUESTS, 0)).allMatch(s -> s.error() == null);
+    }
+    assertThat(cache.bytes()).isZero();
+  }
+
+  /** Two builds at once while a third model is idle, with room for two. */
+  @Test
+  void buildsAtOnceCountAgainstTheBudgetTogether() throws Exception {
+    Path idle = checkpoint("opt-bare", 'a');
+    List<Path> cold = List.of(checkpoint("opt-bare", 'b'), checkpoint("opt-bare", 'c'));
+    long one = bytes(idle);
+    CountDownLatch bothBuild = new CountDownLatch(2);
+    CountDownLatch go = new CountDownLatch(1);
+    ScorerCache cache =
+        new ScorerCache(
+            2 * one,
+            (checkpoint, inventory, precision, backend) -> {
+              if (!checkpoint.path().equals(idle)) {
+                bothBuild.countDown();
+                await(go);
+              }
+              return Model.load(checkpoint, inventory, precision, backend);
+            });
+    cache.lease(key(idle, kernel(), 1), () -> idle).close();
+    ExecutorService pool = Executors.newFixedThreadPool(2);
+    List<Future<ScorerCache.Lease>> leases = new ArrayList<>();
+    for (Path path : cold) {
+      leases.add(pool.submit(() -> cache.lease(key(path, kernel(), 1), () -> path)));
+    }
+    await(bothBuild);
+    assertThat(cache.bytes()).as("two being built, none idle").isEqualTo(2 * expectedBytes(idle));
+    go.countDown();
+    for (Future<ScorerCache.Lease> lease : leases) {
+      lease.get().close();
+    }
+    pool.shutdown();
+    assertThat(cache.bytes()).isEqualTo(2 * one);
+    for (Path path : cold) {
+      cache.lease(key(path, kernel(), 1), ScorerCacheTest::mustNotBuild).close();
+    }
+    cache.clear();
+  }
+
+  private static long expectedBytes(Path checkpoint) {
+    try (Checkpoint opened = Checkpoint.open(checkpoint)) {
+      return Inventory.of(opened).bytes(Precisions.packaged().named("w8"));
+    }
+  }
+
+  private static void await(CountDownLatch latch) {
+    try {
+      assertThat(latch.await(1, TimeUnit.MINUTES)).isTrue();
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  @Test
+  void failedBuildGivesItsRoomBack() throws Exception {
+    Path idle = checkpoint("opt-bare", 'a');
+    Path cold = checkpoint("opt-bare", 'b');
+    long one = bytes(idle);
+    long[] duringFailure = {0};
+    ScorerCache[] cache = {null};
+    cache[0] =
+        new ScorerCache(
+            2 * one,
+            (checkpoint, inventory, precision, backend) -> {
+              if (checkpoint.path().equals(cold)) {
+                duringFailure[0] = cache[0].bytes();
+                throw new InvalidInputException("fails while it is loaded");
+              }
+              return Model.load(checkpoint, inventory, precision, backend);
+            });
+    cache[0].lease(key(idle, kernel(), 1), () -> idle).close();
+    assertThatThrownBy(() -> cache[0].lease(key(cold, kernel(), 1), () -> cold))
+        .hasMessage("fails while it is loaded");
+    assertThat(duringFailure[0]).isGreaterThan(one);
+    assertThat(cache[0].bytes()).isEqualTo(one);
+    cache[0].lease(key(idle, kernel(), 1), ScorerCacheTest::mustNotBuild).close();
+    cache[0].clear();
+  }
+
+  /** As a copy of the same content does that a synchronizing tool lays over the first. */
+  @Test
+  void idleModelOfChangedFilesIsBuiltAnew() throws IOException {
+    Path opt = checkpoint("opt-bare");
+    Path file = opt.resolve("model.safetensors");
+    ScorerCache.Key key = key(opt, kernel(), 1);
+    ScorerCache cache = new ScorerCache(Long.MAX_VALUE);
+    List<Score> before;
+    try (var lease = cache.lease(key, () -> opt)) {
+      before = lease.scorer().score(REQUESTS, 0);
+      Path copy = Files.copy(file, folder.resolve("copy"));
+      Files.move(copy, file, StandardCopyOption.REPLACE_EXISTING);
+      assertThatThrownBy(() -> lease.scorer().score(REQUESTS, 0))
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessageContaining("changed while it was in use");
+    }
+    try (var lease = cache.lease(key, () -> opt)) {
+      assertThat(lease.scorer().score(REQUESTS, 0)).isEqualTo(before);
+      assertThat(cache.bytes()).isEqualTo(lease.scorer().bytes());
+    }
+    Change.REPLACED.apply(file);
+    assertThatThrownBy(() -> cache.lease(key, () -> opt))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("it was replaced since the run was planned");
     assertThat(cache.bytes()).isZero();
   }
 
