@@ -319,6 +319,7 @@ public final class StoredTensor {
     private final StoredTensor tensor;
     private final int rows;
     private final int columns;
+    private final int most;
     private float[] band;
     private int bandStart = -1;
 
@@ -326,6 +327,7 @@ public final class StoredTensor {
       this.tensor = tensor;
       this.rows = rows;
       this.columns = columns;
+      this.most = Math.max(1, Math.min(BAND, (Integer.MAX_VALUE - 8) / Math.max(1, columns)));
     }
 
     @Override
@@ -345,11 +347,11 @@ public final class StoredTensor {
 
     @Override
     public synchronized void row(int r, float[] out) {
-      int start = r - r % BAND;
-      int width = Math.min(BAND, rows - start);
+      int start = r - r % most;
+      int width = Math.min(most, rows - start);
       if (start != bandStart) {
         if (band == null) {
-          band = new float[Math.multiplyExact(columns, Math.min(BAND, rows))];
+          band = new float[columns * Math.min(most, rows)];
         }
         bandStart = -1;
         for (int c = 0; c < columns; c++) {

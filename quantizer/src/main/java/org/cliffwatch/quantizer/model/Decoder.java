@@ -1,6 +1,7 @@
 package org.cliffwatch.quantizer.model;
 
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -28,10 +29,19 @@ public final class Decoder implements AutoCloseable {
    */
   private static final int HEAD_ROWS = 512;
 
+  /**
+   * Rows of the largest workspace that is kept, and positions of the longest rotary tables: a
+   * window of 2048 tokens and what is batched with it. What is larger is made for a call and
+   * dropped: that costs little beside so many rows, and memory a single long request took is free
+   * again.
+   */
+  static final int KEPT_ROWS = 2560;
+
   private final Architecture architecture;
   private final HostOperations operations;
   private final FloatType compute;
   private final PackedWeights weights;
+  private final ActivationLimit limit;
 
   /** Workspaces not in use: as many as there were calls at once. */
   private final Queue<Workspace> workspaces = new ConcurrentLinkedQueue<>();
@@ -46,16 +56,45 @@ public final class Decoder implements AutoCloseable {
    * @throws InvalidInputException naming a tensor whose weights cannot be used
    */
   public Decoder(Inventory inventory, Precision precision, Backend backend) {
+    this(inventory, precision, backend, Runtime.getRuntime().maxMemory());
+  }
+
+  /**
+   * As {@link #Decoder(Inventory, Precision, Backend)}.
+   *
+   * @param heapBytes what the heap can grow to: one sequence's activations must fit it
+   */
+  public Decoder(Inventory inventory, Precision precision, Backend backend, long heapBytes) {
     this.architecture = inventory.architecture();
+    this.limit = new ActivationLimit(architecture, heapBytes);
     this.operations = backend.operations();
     this.compute = precision.compute();
     this.weights = new PackedWeights(inventory, precision, backend);
+  }
+
+  /** The most rows a batch may have. */
+  public int mostRows() {
+    return limit.rows();
+  }
+
+  /**
+   * What keeps a sequence of so many tokens from being scored, if anything does: its activations
+   * are larger than an array, or than the heap.
+   */
+  public Optional<String> refuses(int tokens) {
+    return limit.refuses(tokens);
+  }
+
+  /** What keeps {@link #logits} from taking a sequence of so many tokens, if anything does. */
+  public Optional<String> refusesLogits(int tokens) {
+    return limit.refusesLogits(tokens);
   }
 
   /**
    * Scores batches, one after another. Of several batches the scored rows wait for one another, to
    * go through the vocabulary projection together.
    *
+   * @param batches of at most {@link #mostRows} rows each
    * @param logProbability (targets) nats, written
    * @param greedy (targets) whether the target is the most probable token, written
    * @throws IllegalStateException if this is closed
@@ -72,11 +111,18 @@ public final class Decoder implements AutoCloseable {
       float[] y = pass(batch.tokens(), batch.runs(), w, watch).run(nudge, batch.scoredRows());
       int rows = last - first;
       int scored = batch.scoredRows().length;
-      if (waiting.length < (rows + scored) * width) {
-        waiting = Arrays.copyOf(waiting, (2 * rows + scored) * width);
+      if (scored >= HEAD_ROWS) {
+        // As many as this need not wait, nor be copied.
+        project(waiting, batches, first, last, watch, logProbability, greedy);
+        project(y, batches, last, last + scored, watch, logProbability, greedy);
+        first = last + scored;
+      } else {
+        if (waiting.length < (rows + scored) * width) {
+          waiting = Arrays.copyOf(waiting, (2 * rows + scored) * width);
+        }
+        System.arraycopy(y, 0, waiting, rows * width, scored * width);
       }
-      System.arraycopy(y, 0, waiting, rows * width, scored * width);
-      workspaces.add(w);
+      giveBack(w);
       last += scored;
       if (last - first >= HEAD_ROWS) {
         project(waiting, batches, first, last, watch, logProbability, greedy);
@@ -95,6 +141,9 @@ public final class Decoder implements AutoCloseable {
       Stopwatch watch,
       double[] logProbability,
       boolean[] greedy) {
+    if (first == last) {
+      return;
+    }
     int[] firstTarget = Arrays.copyOfRange(batches.firstTarget(), first, last + 1);
     int[] targets = batches.targets();
     weights.head.score(outputs, last - first, firstTarget, targets, watch, logProbability, greedy);
@@ -103,19 +152,26 @@ public final class Decoder implements AutoCloseable {
   /**
    * The logits of one sequence, (tokens, vocabulary).
    *
+   * @throws IllegalArgumentException for a length that is {@link #refusesLogits refused}
    * @throws IllegalStateException if this is closed
    */
   public float[] logits(int[] sequence) {
     requireOpen();
     int rows = sequence.length;
-    float[] logits = new float[Math.multiplyExact(rows, architecture.vocabulary())];
+    limit
+        .refusesLogits(rows)
+        .ifPresent(
+            refusal -> {
+              throw new IllegalArgumentException(refusal);
+            });
+    float[] logits = new float[rows * architecture.vocabulary()];
     TokenRuns run = new TokenRuns(new int[] {0, rows}, new int[] {-1}, new int[] {0});
     Workspace w = borrow(run);
     float[] y =
         pass(sequence, run, w, new Stopwatch())
             .run(new Nudge(0, 0), IntStream.range(0, rows).toArray());
     weights.head.logits(y, rows, logits);
-    workspaces.add(w);
+    giveBack(w);
     return logits;
   }
 
@@ -131,7 +187,7 @@ public final class Decoder implements AutoCloseable {
     if (w == null) {
       w = new Workspace();
     }
-    w.reserve(architecture, runs.rows());
+    w.reserve(architecture, runs.rows(), limit.rows());
     for (int run = 0; run < runs.runs(); run++) {
       int first = runs.start()[run];
       for (int r = first; r < runs.start()[run + 1]; r++) {
@@ -139,6 +195,17 @@ public final class Decoder implements AutoCloseable {
       }
     }
     return w;
+  }
+
+  private void giveBack(Workspace w) {
+    if (w.capacity() <= KEPT_ROWS) {
+      workspaces.add(w);
+    }
+  }
+
+  /** Rows that workspaces not in use have room for, and positions of the rotary tables kept. */
+  int keptRows() {
+    return workspaces.stream().mapToInt(Workspace::capacity).sum() + rotaryTables.positions();
   }
 
   private Rotary.Tables rotaryTables(Workspace w, TokenRuns runs) {
@@ -158,8 +225,11 @@ public final class Decoder implements AutoCloseable {
     }
     Rotary.Tables tables = rotaryTables;
     if (tables.positions() < length) {
-      tables = rounded(rotary.tables(Math.max(length, 2 * tables.positions()), length));
-      rotaryTables = tables;
+      int doubled = Math.min(KEPT_ROWS, 2 * tables.positions());
+      tables = rounded(rotary.tables(Math.max(length, doubled), length));
+      if (length <= KEPT_ROWS) {
+        rotaryTables = tables;
+      }
     }
     return tables;
   }

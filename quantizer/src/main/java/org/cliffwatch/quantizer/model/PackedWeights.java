@@ -3,6 +3,7 @@ package org.cliffwatch.quantizer.model;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.FloatType;
@@ -125,7 +126,17 @@ final class PackedWeights implements AutoCloseable {
 
   private static float[] all(WeightRows matrix) {
     int width = matrix.columns();
-    float[] all = new float[Math.multiplyExact(matrix.rows(), width)];
+    if ((long) matrix.rows() * width > Integer.MAX_VALUE - 8) {
+      throw new InvalidInputException(
+          "tensor "
+              + matrix.name()
+              + ": found "
+              + matrix.rows()
+              + " rows of "
+              + width
+              + ", expected no more elements than an array holds");
+    }
+    float[] all = new float[matrix.rows() * width];
     float[] row = new float[width];
     for (int r = 0; r < matrix.rows(); r++) {
       matrix.row(r, row);

@@ -25,17 +25,36 @@ record Model(Checkpoint checkpoint, Decoder decoder, Tokenizer tokenizer, String
    */
   static Model load(
       Checkpoint checkpoint, Inventory inventory, Precision precision, Backend backend) {
-    return checkpoint.consistently(() -> read(checkpoint, inventory, precision, backend));
+    return load(checkpoint, inventory, precision, backend, Runtime.getRuntime().maxMemory());
+  }
+
+  /**
+   * As {@link #load(Checkpoint, Inventory, Precision, Backend)}.
+   *
+   * @param heapBytes what the heap can grow to: requests whose activations do not fit are refused
+   */
+  static Model load(
+      Checkpoint checkpoint,
+      Inventory inventory,
+      Precision precision,
+      Backend backend,
+      long heapBytes) {
+    return checkpoint.consistently(
+        () -> read(checkpoint, inventory, precision, backend, heapBytes));
   }
 
   private static Model read(
-      Checkpoint checkpoint, Inventory inventory, Precision precision, Backend backend) {
+      Checkpoint checkpoint,
+      Inventory inventory,
+      Precision precision,
+      Backend backend,
+      long heapBytes) {
     Tokenizer tokenizer = null;
     if (checkpoint.tokenizerFiles().isPresent()) {
       tokenizer = Tokenizer.open(checkpoint);
       tokenizer.requireFits(checkpoint.tensor(inventory.embedding().name()));
     }
-    Decoder decoder = new Decoder(inventory, precision, backend);
+    Decoder decoder = new Decoder(inventory, precision, backend, heapBytes);
     return new Model(checkpoint, decoder, tokenizer, backend.kernel());
   }
 

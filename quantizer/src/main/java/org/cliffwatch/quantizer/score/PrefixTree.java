@@ -45,8 +45,10 @@ final class PrefixTree {
   /**
    * Packs sequences into batches. Sorted, those that share a prefix are neighbours; where a batch
    * is full it is cut between two of its last that share least.
+   *
+   * @param most rows a batch may have; no sequence is longer
    */
-  static Packed pack(List<TokenSequence> sequences) {
+  static Packed pack(List<TokenSequence> sequences, int most) {
     Integer[] order = new Integer[sequences.size()];
     Arrays.setAll(order, i -> i);
     Arrays.sort(
@@ -54,7 +56,7 @@ final class PrefixTree {
     Targets targets = new Targets(sequences);
     List<Batch> batches = new ArrayList<>();
     for (int from = 0; from < order.length; ) {
-      int to = end(sequences, order, from);
+      int to = end(sequences, order, from, most);
       int[] chosen = Arrays.stream(order, from, to).mapToInt(i -> i).toArray();
       PrefixTree tree = new PrefixTree(Arrays.stream(chosen).mapToObj(sequences::get).toList());
       batches.add(tree.batch(targets.add(tree, chosen)));
@@ -114,8 +116,9 @@ final class PrefixTree {
   }
 
   /** Where the batch ends that begins with the {@code from}th. */
-  private static int end(List<TokenSequence> sequences, Integer[] order, int from) {
+  private static int end(List<TokenSequence> sequences, Integer[] order, int from, int most) {
     TokenSequence last = sequences.get(order[from]);
+    int room = Math.min(BATCH_ROWS, most - last.input().length);
     int rows = 0;
     int cut = order.length;
     int least = Integer.MAX_VALUE;
@@ -127,7 +130,7 @@ final class PrefixTree {
         cut = i;
       }
       rows += next.input().length - shared;
-      if (rows > BATCH_ROWS) {
+      if (rows > room) {
         return Math.min(cut, i);
       }
       last = next;

@@ -11,7 +11,8 @@ package org.cliffwatch.quantizer.score;
  * @param straddled whether a token spans the end of the context, so that the tokens scored are not
  *     those of the continuation alone
  * @param error null when scored; else why not, where lm-evaluation-harness stops: nothing to score,
- *     nothing to score it after, or more than the window holds
+ *     nothing to score it after, or more than the window holds; or the activations do not fit this
+ *     process's memory, or the score is not finite
  */
 public record Score(
     double logLikelihood,

@@ -64,7 +64,23 @@ public final class Scorer implements AutoCloseable {
    */
   public static Scorer open(
       Checkpoint checkpoint, Precision precision, Backend backend, BosRule bos, long seed) {
-    Model model = Model.load(checkpoint, Inventory.of(checkpoint), precision, backend);
+    return open(checkpoint, precision, backend, bos, seed, Runtime.getRuntime().maxMemory());
+  }
+
+  /**
+   * As {@link #open(Checkpoint, Precision, Backend, BosRule, long)}.
+   *
+   * @param heapBytes what the heap can grow to: requests whose activations do not fit are refused
+   */
+  static Scorer open(
+      Checkpoint checkpoint,
+      Precision precision,
+      Backend backend,
+      BosRule bos,
+      long seed,
+      long heapBytes) {
+    Inventory inventory = Inventory.of(checkpoint);
+    Model model = Model.load(checkpoint, inventory, precision, backend, heapBytes);
     try {
       return new Scorer(model, true, bos, seed);
     } catch (RuntimeException | Error e) {
@@ -104,7 +120,9 @@ public final class Scorer implements AutoCloseable {
     int[] first = new int[requests.size() + 1];
     for (int i = 0; i < scores.length; i++) {
       try {
-        sequences.addAll(encoder.encode(requests.get(i)));
+        List<TokenSequence> encoded = encoder.encode(requests.get(i));
+        requireRoom(encoded);
+        sequences.addAll(encoded);
       } catch (RequestEncoder.Refused | InvalidInputException e) {
         scores[i] = Score.refused(e.getMessage());
       }
@@ -123,8 +141,17 @@ public final class Scorer implements AutoCloseable {
     return List.of(scores);
   }
 
+  private void requireRoom(List<TokenSequence> sequences) throws RequestEncoder.Refused {
+    for (TokenSequence sequence : sequences) {
+      Optional<String> refusal = model.decoder().refuses(sequence.input().length);
+      if (refusal.isPresent()) {
+        throw new RequestEncoder.Refused(refusal.get());
+      }
+    }
+  }
+
   private Score[] score(List<TokenSequence> sequences, Nudge nudge, Stopwatch watch) {
-    PrefixTree.Packed packed = PrefixTree.pack(sequences);
+    PrefixTree.Packed packed = PrefixTree.pack(sequences, model.decoder().mostRows());
     Batches batches = packed.batches();
     double[] logProbability = new double[batches.targets().length];
     boolean[] greedy = new boolean[logProbability.length];
@@ -188,7 +215,7 @@ public final class Scorer implements AutoCloseable {
         return Optional.of("token id " + token + " is not below the vocabulary of " + vocabulary());
       }
     }
-    return Optional.empty();
+    return model.decoder().refusesLogits(tokens.length);
   }
 
   /**

@@ -152,6 +152,25 @@ class ScoreCommandTest {
   }
 
   @Test
+  void lineTooLongForTheMemoryIsAnErrorInItsPlace() throws IOException {
+    // A row takes 1316 bytes with its logits.
+    int tokens = (int) (Runtime.getRuntime().maxMemory() / 1316 + 1);
+    List<String> lines =
+        List.of(
+            "{\"tokens\": [1]}",
+            "{\"tokens\": [" + "1,".repeat(tokens - 1) + "1]}",
+            "{\"tokens\": [2]}");
+    logits = folder.resolve("logits.safetensors");
+    assertThat(run(lines, "--logits", logits.toString())).isEqualTo(Launcher.PARTLY_FAILED);
+    List<JsonNode> scores = scores();
+    assertThat(scores.get(0).get("logits").textValue()).isEqualTo("logits.0");
+    assertThat(scores.get(1).get("error").textValue())
+        .startsWith("its " + tokens + " tokens need ")
+        .contains("more than the " + Runtime.getRuntime().maxMemory() + " of the Java heap");
+    assertThat(scores.get(2).get("logits").textValue()).isEqualTo("logits.2");
+  }
+
+  @Test
   void replicasAreNudged() throws IOException {
     List<String> lines = List.of("{\"context\": [1, 2, 3], \"continuation\": [5, 6, 7]}");
     run(lines);

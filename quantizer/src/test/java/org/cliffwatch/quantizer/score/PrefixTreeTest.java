@@ -15,6 +15,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class PrefixTreeTest {
+  /** Rows that no batch here has. */
+  private static final int MANY = 100_000;
+
   @Test
   void sharedPrefixIsOneRun() {
     PrefixTree.Packed packed =
@@ -22,7 +25,8 @@ class PrefixTreeTest {
             List.of(
                 sequence(new int[] {1, 2, 3, 4}, 9),
                 sequence(new int[] {1, 2, 5}, 7, 8),
-                sequence(new int[] {1, 2}, 6)));
+                sequence(new int[] {1, 2}, 6)),
+            MANY);
     assertThat(packed.batches().batches()).hasSize(1);
     Batch batch = packed.batches().batches().get(0);
     assertThat(batch.tokens()).containsExactly(1, 2, 3, 4, 5);
@@ -37,7 +41,7 @@ class PrefixTreeTest {
 
   @Test
   void nothingToPackGivesNoBatch() {
-    PrefixTree.Packed packed = PrefixTree.pack(List.of());
+    PrefixTree.Packed packed = PrefixTree.pack(List.of(), MANY);
     assertThat(packed.batches().batches()).isEmpty();
     assertThat(packed.batches().firstTarget()).containsExactly(0);
     assertThat(packed.slots()).isEmpty();
@@ -56,11 +60,14 @@ class PrefixTreeTest {
       int[] targets = random.ints(1 + random.nextInt(input.length), 0, 100).toArray();
       sequences.add(new TokenSequence(input, targets));
     }
-    PrefixTree.Packed packed = PrefixTree.pack(sequences);
+    // Half of the time little more than the longest sequence.
+    int most = seed % 2 == 0 ? MANY : 45;
+    PrefixTree.Packed packed = PrefixTree.pack(sequences, most);
     List<Batch> batchOfRow = new ArrayList<>();
     List<Integer> rowInBatch = new ArrayList<>();
     for (Batch batch : packed.batches().batches()) {
       assertThat(batch.runs().rows()).isEqualTo(batch.tokens().length);
+      assertThat(batch.tokens().length).isLessThanOrEqualTo(most);
       assertThat(prefixes(batch)).as("no prefix twice").doesNotHaveDuplicates();
       for (int row : batch.scoredRows()) {
         batchOfRow.add(batch);
@@ -100,7 +107,7 @@ class PrefixTreeTest {
         sequences.add(sequence(input, 1));
       }
     }
-    List<Batch> batches = PrefixTree.pack(sequences).batches().batches();
+    List<Batch> batches = PrefixTree.pack(sequences, MANY).batches().batches();
     assertThat(batches).hasSizeGreaterThan(2);
     for (Batch batch : batches) {
       assertThat(batch.tokens().length % 80).isZero();
