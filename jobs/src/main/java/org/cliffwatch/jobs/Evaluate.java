@@ -114,9 +114,9 @@ public final class Evaluate implements Callable<Integer> {
       if (dryRun) {
         Plan plan = evaluation.plan();
         try (PrintStream data = Report.stdout()) {
-          data.print(
-              Summary.of(plan, cell -> evaluation.isCommitted(cell) ? "committed" : "to score"));
+          data.print(Summary.of(plan, evaluation::state));
         }
+        Report.repeat(plan.warnings(), System.err);
         return ExitCode.DONE;
       }
       Evaluation.Outcome outcome = evaluation.run();

@@ -87,13 +87,17 @@ final class Evaluation {
   /** The suite's plan; the stages after it share what it broadcasts. */
   Plan plan() {
     Plan plan = new Planner(spark).plan(suite);
+    plan.warnings().forEach(warning -> log.println("warning: " + warning));
     scoring = new Scoring(spark, plan, tables, output);
     return plan;
   }
 
-  /** Whether a cell of the plan is committed already. */
-  boolean isCommitted(Cell cell) {
-    return scoring.isCommitted(cell);
+  /** What a run would do with a cell of the plan. */
+  String state(Cell cell) {
+    if (cell.refusal() != null) {
+      return "fails";
+    }
+    return scoring.isCommitted(cell) ? "committed" : "to score";
   }
 
   /** Scores every cell that is not committed, and makes its metrics. */
@@ -101,7 +105,9 @@ final class Evaluation {
     Map<Cell, List<MetricRow>> metrics = new ConcurrentHashMap<>();
     List<Cell> pending = new ArrayList<>();
     for (Cell cell : plan.cells()) {
-      if (!fresh && scoring.isCommitted(cell)) {
+      if (cell.refusal() != null) {
+        metrics.put(cell, metrics(plan, cell, List.of(), null, cell.refusal()));
+      } else if (!fresh && scoring.isCommitted(cell)) {
         metrics.put(cell, reuse(plan, cell));
         reused++;
       } else {

@@ -5,6 +5,7 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 import org.cliffwatch.jobs.Evaluation.Outcome;
 
@@ -17,6 +18,11 @@ final class Report {
     return new PrintStream(new FileOutputStream(FileDescriptor.out), false, StandardCharsets.UTF_8);
   }
 
+  /** The plan's warnings again, where they are not scrolled away. */
+  static void repeat(List<String> warnings, PrintStream log) {
+    warnings.forEach(warning -> log.println("warning: " + warning));
+  }
+
   static void show(Outcome outcome, String output, Configuration configuration, PrintStream log)
       throws IOException {
     try (PrintStream data = stdout()) {
@@ -25,6 +31,7 @@ final class Report {
         data.print("\n" + Summary.cliffs(outcome));
       }
     }
+    repeat(outcome.plan().warnings(), log);
     log.println("tables: " + output);
     try {
       DegradationPlot.write(outcome.degradation(), output, configuration)

@@ -29,6 +29,7 @@ import org.cliffwatch.jobs.table.MetricRow;
 import org.cliffwatch.jobs.table.ScoreRow;
 import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.jobs.table.Tables.Slice;
+import org.cliffwatch.quantizer.InvalidInputException;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -269,6 +270,51 @@ class EvaluationTest {
             "1 of 23 items have a tie for the likeliest choice, which the first of them wins; item 3")
         .contains(
             "1 of 23 items lost the left end of their context to fit the model's window; item 7");
+  }
+
+  /** Its cells are rows with its message, and the others are scored. */
+  @Test
+  void oneUnreadableCheckpointFailsAlone() throws IOException {
+    evaluate("out", false);
+    Map<String, Integer> before = files("out");
+    byte[] whole = Files.readAllBytes(folder.resolve("tiny/model.safetensors"));
+    for (String name : List.of("cut", "other")) {
+      TinyWorld.checkpoint(folder.resolve(name), 3);
+    }
+    Files.write(folder.resolve("cut/model.safetensors"), Arrays.copyOf(whole, whole.length - 100));
+    Files.writeString(folder.resolve("other/config.json"), "{\"model_type\": \"unknown\"}");
+    Files.writeString(
+        folder.resolve("suite.yaml"),
+        Files.readString(folder.resolve("suite.yaml"))
+            .replace(
+                "path: tiny}",
+                "path: tiny}\n  - {model: cut, path: cut}\n  - {model: other, path: other}"));
+    Evaluation.Outcome outcome = evaluate("out", false);
+    assertThat(outcome.exitCode()).isEqualTo(ExitCode.CELLS_FAILED);
+    assertThat(outcome.metrics()).hasSize(18);
+    assertThat(outcome.metrics().subList(0, 6)).allMatch(row -> row.value() != null);
+    assertThat(outcome.metrics().subList(6, 18))
+        .allSatisfy(row -> assertThat(row.value()).isNull())
+        .allSatisfy(row -> assertThat(row.error()).isNotNull());
+    assertThat(outcome.metrics().get(6).error()).contains("cut/model.safetensors");
+    assertThat(outcome.metrics().get(17).error()).contains("other/config.json");
+    assertThat(outcome.metrics().stream().map(MetricRow::cellId).distinct()).hasSize(12);
+    assertThat(outcome.plan().warnings()).hasSize(2);
+    assertThat(log.toString(StandardCharsets.UTF_8))
+        .contains("warning: cut: ")
+        .contains("warning: other: ")
+        .contains("4 of 12 cells are committed already");
+    assertThat(Summary.of(outcome)).contains("cut").contains("other");
+    Map<String, Integer> after = files("out");
+    after.keySet().removeIf(name -> name.contains("model=cut") || name.contains("model=other"));
+    assertThat(after).as("what is committed stays").isEqualTo(before);
+
+    Files.write(folder.resolve("tiny/model.safetensors"), new byte[] {1, 2, 3});
+    assertThatThrownBy(() -> evaluate("out", false))
+        .as("all of them: nothing to score")
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("tiny/model.safetensors")
+        .hasMessageContaining("(and 2 more checkpoints that cannot be read)");
   }
 
   @Test

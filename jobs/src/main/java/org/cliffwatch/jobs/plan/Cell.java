@@ -21,6 +21,11 @@ public record Cell(
     return items.definition().name();
   }
 
+  /** Why it cannot be scored at all; null where it can. */
+  public String refusal() {
+    return checkpoint.refusal();
+  }
+
   public TaskData data() {
     return items.data();
   }

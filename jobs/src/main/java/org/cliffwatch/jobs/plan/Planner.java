@@ -1,11 +1,15 @@
 package org.cliffwatch.jobs.plan;
 
+import java.io.Serializable;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -17,8 +21,10 @@ import org.cliffwatch.jobs.suite.Suite.TaskData;
 import org.cliffwatch.jobs.suite.SuiteException;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
+import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.kernel.InstructionSet;
+import org.cliffwatch.quantizer.kernel.KernelIdentity;
 import org.cliffwatch.quantizer.model.Inventory;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Precisions;
@@ -27,6 +33,8 @@ import org.cliffwatch.tasks.definition.PromptVersion;
 import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.definition.Tasks;
 import org.cliffwatch.tasks.item.ItemSet;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Suite → plan: finds checkpoints, reads items, agrees on a kernel, gives every cell its identity.
@@ -38,7 +46,9 @@ public final class Planner {
    */
   static final int SCORING_VERSION = 1;
 
-  private static final String AUTO = "auto";
+  private static final String AUTO = Backends.AUTO;
+
+  private static final Logger LOG = LoggerFactory.getLogger(Planner.class);
 
   private final JavaSparkContext spark;
   private final Configuration configuration;
@@ -55,7 +65,8 @@ public final class Planner {
     List<CheckpointAt> checkpoints = checkpoints(suite);
     List<TaskItems> items =
         suite.tasks().stream().map(data -> items(data, suite.maxRejectedItems())).toList();
-    String kernel = kernel(suite);
+    Offer offer = kernel(suite);
+    String kernel = offer.kernel();
     List<FingerprintedCheckpoint> fingerprinted = fingerprints(checkpoints);
     List<Cell> cells = new ArrayList<>();
     for (FingerprintedCheckpoint checkpoint : fingerprinted) {
@@ -66,7 +77,14 @@ public final class Planner {
         }
       }
     }
-    return new Plan(suite, backendOf(kernel), kernel, cells);
+    List<String> warnings = new ArrayList<>();
+    fingerprinted.stream()
+        .filter(checkpoint -> checkpoint.refusal() != null)
+        .forEach(refused -> warnings.add(refused.checkpoint() + ": " + refused.refusal()));
+    if (offer.warning() != null) {
+      warnings.add(offer.warning());
+    }
+    return new Plan(suite, KernelIdentity.of(kernel).backend(), kernel, cells, warnings);
   }
 
   private List<CheckpointAt> checkpoints(Suite suite) {
@@ -110,21 +128,16 @@ public final class Planner {
     return TaskItems.of(data, set);
   }
 
-  static String backendOf(String kernel) {
-    int dash = kernel.indexOf('-');
-    return dash < 0 ? kernel : kernel.substring(0, dash);
-  }
-
   /**
    * A kernel identity that every executor can be. Scores of other kernels are other scores, so
    * executors with other processors must agree on one before the first is made: on the instruction
    * set that all of them have.
    */
-  private String kernel(Suite suite) {
+  private Offer kernel(Suite suite) {
     boolean pinned = !suite.kernel().equals(AUTO);
     if (pinned
         && !suite.backend().equals(AUTO)
-        && !backendOf(suite.kernel()).equals(suite.backend())) {
+        && !KernelIdentity.of(suite.kernel()).backend().equals(suite.backend())) {
       throw new SuiteException(
           suite.origin()
               + ": found kernel '"
@@ -136,33 +149,49 @@ public final class Planner {
     String wanted = pinned ? suite.kernel() : suite.backend();
     Set<String> sets = onExecutors(slot -> instructionSet());
     InstructionSet common = sets.size() == 1 ? null : common(sets);
-    Set<String> offers = onExecutors(slot -> offered(wanted, pinned, common));
-    for (String offer : offers) {
-      if (offer.startsWith(REFUSED)) {
-        throw new InvalidInputException(offer.substring(REFUSED.length()));
+    Set<Offer> offers = onExecutors(slot -> offered(wanted, pinned, common));
+    for (Offer offer : offers) {
+      if (offer.refusal() != null) {
+        throw new InvalidInputException(offer.refusal());
       }
     }
-    if (offers.size() > 1) {
+    Set<String> kernels =
+        offers.stream().map(Offer::kernel).collect(Collectors.toCollection(TreeSet::new));
+    if (kernels.size() > 1) {
       throw new InvalidInputException(
           "the executors have no kernel in common: found "
-              + String.join(", ", offers)
+              + String.join(", ", kernels)
               + "; expected one: pin it with 'kernel:'");
     }
     return offers.iterator().next();
   }
 
-  /** Asks a few times as many as there are slots, so that every executor is likely to answer. */
-  private Set<String> onExecutors(Function<Integer, String> question) {
+  /**
+   * Asks a few times as many as there are slots, so that every executor is likely to answer. One
+   * that was not asked, or comes later, and is of another kernel refuses its tasks then, and Spark
+   * gives them to others ({@code spark.excludeOnFailure}).
+   */
+  private <T> Set<T> onExecutors(Function<Integer, T> question) {
     int slots = 2 * spark.defaultParallelism();
-    return new TreeSet<>(
+    return new LinkedHashSet<>(
         spark
             .parallelize(IntStream.range(0, slots).boxed().toList(), slots)
             .map(question)
             .collect());
   }
 
-  private static final String REFUSED = "refused: ";
   private static final String NO_SET = "none";
+
+  /**
+   * What an executor can be.
+   *
+   * @param kernel its identity; null if none
+   * @param warning what to tell whoever left the choice open, or null
+   * @param refusal why none, or null
+   */
+  private record Offer(String kernel, String warning, String refusal) implements Serializable {
+    private static final long serialVersionUID = 1L;
+  }
 
   private static String instructionSet() {
     return InstructionSet.ofThisMachine().map(InstructionSet::spelled).orElse(NO_SET);
@@ -178,41 +207,42 @@ public final class Planner {
     return common.orElse(null);
   }
 
-  /** The kernel an executor is, or one line that begins with REFUSED. */
-  private static String offered(String wanted, boolean pinned, InstructionSet common) {
+  private static Offer offered(String wanted, boolean pinned, InstructionSet common) {
     try {
       if (pinned) {
-        return Backends.openKernel(wanted).kernel();
+        return new Offer(Backends.openKernel(wanted).kernel(), null, null);
       }
-      return (common == null ? Backends.open(wanted) : Backends.openWithin(wanted, common))
-          .kernel();
+      Backend backend =
+          common == null ? Backends.open(wanted) : Backends.openWithin(wanted, common);
+      String warning =
+          wanted.equals(AUTO) ? Backends.passedOver(backend.name()).orElse(null) : null;
+      return new Offer(backend.kernel(), warning, null);
     } catch (InvalidInputException e) {
-      return REFUSED + e.getMessage();
+      return new Offer(null, null, e.getMessage());
     }
   }
 
-  private record Fingerprint(FingerprintedCheckpoint checkpoint, String refusal)
-      implements java.io.Serializable {
-    private static final long serialVersionUID = 1L;
-  }
-
-  /** Reads every checkpoint once, on the executors, where it will be needed anyway. */
+  /**
+   * Reads every checkpoint once, on the executors, where it will be needed anyway. One that cannot
+   * be read fails its own cells, unless it is all there is.
+   */
   private List<FingerprintedCheckpoint> fingerprints(List<CheckpointAt> checkpoints) {
     var hadoop = spark.broadcast(new SerializableConfiguration(configuration));
-    List<Fingerprint> fingerprints =
+    List<FingerprintedCheckpoint> fingerprints =
         spark
             .parallelize(checkpoints, checkpoints.size())
             .map(checkpoint -> fingerprint(checkpoint, hadoop.value().value()))
             .collect();
-    for (Fingerprint fingerprint : fingerprints) {
-      if (fingerprint.refusal() != null) {
-        throw new InvalidInputException(fingerprint.refusal());
-      }
+    if (fingerprints.stream().allMatch(checkpoint -> checkpoint.refusal() != null)) {
+      int more = fingerprints.size() - 1;
+      throw new InvalidInputException(
+          fingerprints.get(0).refusal()
+              + (more > 0 ? " (and " + more + " more checkpoints that cannot be read)" : ""));
     }
-    return fingerprints.stream().map(Fingerprint::checkpoint).toList();
+    return fingerprints;
   }
 
-  private static Fingerprint fingerprint(CheckpointAt at, Configuration configuration) {
+  private static FingerprintedCheckpoint fingerprint(CheckpointAt at, Configuration configuration) {
     try (Checkpoint checkpoint =
         Checkpoint.open(new LocalCheckpoints(configuration).local(at.uri()))) {
       // Whatever we cannot run must be said before anything is scored.
@@ -221,10 +251,15 @@ public final class Planner {
       tokenizer.requireFits(checkpoint.tensor(inventory.embedding().name()));
       long bytes =
           checkpoint.tensorNames().stream().mapToLong(n -> checkpoint.tensor(n).bytes()).sum();
-      return new Fingerprint(
-          new FingerprintedCheckpoint(at, checkpoint.identity(), bytes, tokenizer.addsBos()), null);
-    } catch (InvalidInputException e) {
-      return new Fingerprint(null, e.getMessage());
+      return new FingerprintedCheckpoint(
+          at, checkpoint.identity(), bytes, tokenizer.addsBos(), null);
+    } catch (InvalidInputException | UncheckedIOException e) {
+      return FingerprintedCheckpoint.refused(at, e.getMessage());
+    } catch (RuntimeException | InternalError e) {
+      // A fault of ours, or of the machine that read it, which the other checkpoints need not
+      // share.
+      LOG.error("{} cannot be read", at.uri(), e);
+      return FingerprintedCheckpoint.refused(at, at.uri() + ": " + e);
     }
   }
 
@@ -237,15 +272,25 @@ public final class Planner {
     String comparableKey =
         ComparableKey.of(
             items.definition(), items.hash(), items.set().promptVersion(), suite.bos());
+    // One that cannot be read has no identity, and no cell of it is ever committed.
     String id =
         Sha256.of(
-            "checkpoint", checkpoint.identity(),
-            "precision", recipe(precision),
-            "comparable", comparableKey,
-            "items", items.hash(),
-            "kernel", kernel,
-            "replicas", Integer.toString(suite.replicas()),
-            "seed", suite.replicas() > 1 ? Long.toString(suite.seed()) : "");
+            "checkpoint",
+            checkpoint.refusal() == null
+                ? checkpoint.identity()
+                : "unreadable " + checkpoint.checkpoint().uri(),
+            "precision",
+            recipe(precision),
+            "comparable",
+            comparableKey,
+            "items",
+            items.hash(),
+            "kernel",
+            kernel,
+            "replicas",
+            Integer.toString(suite.replicas()),
+            "seed",
+            suite.replicas() > 1 ? Long.toString(suite.seed()) : "");
     return new Cell(id, comparableKey, checkpoint, precision, items);
   }
 

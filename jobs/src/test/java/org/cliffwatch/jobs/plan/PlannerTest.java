@@ -14,10 +14,4 @@ class PlannerTest {
     assertThat(Planner.common(Set.of("avx2_vnni", "avx512_vnni"))).isEqualTo(InstructionSet.AVX2);
     assertThat(Planner.common(Set.of("none", "avx512_vnni"))).isNull();
   }
-
-  @Test
-  void backendIsTheFirstPartOfTheKernel() {
-    assertThat(Planner.backendOf("onednn-3.11-avx512_vnni")).isEqualTo("onednn");
-    assertThat(Planner.backendOf("reference-nd4j-1.0.0-M2.1")).isEqualTo("reference");
-  }
 }
