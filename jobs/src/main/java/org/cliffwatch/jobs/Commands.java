@@ -3,8 +3,10 @@ package org.cliffwatch.jobs;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.apache.spark.sql.SparkSession;
 import org.cliffwatch.jobs.suite.SuiteException;
@@ -58,10 +60,31 @@ final class Commands {
   /** The session spark-submit prepared, or one on this machine. */
   static SparkSession session(String name) {
     SparkSession.Builder builder = SparkSession.builder().appName(name);
-    if (System.getProperty("spark.master") == null) {
-      builder.master("local[*]");
-    }
+    defaults(System::getProperty).forEach(builder::config);
     return builder.getOrCreate();
+  }
+
+  /**
+   * Settings of ours where the user has none. On a cluster an executor that joins late may lack the
+   * run's kernel: it refuses its tasks at once, and after two of them Spark gives it no more of the
+   * stage. Others are tried again in place once, as a passing fault deserves.
+   *
+   * @param setting the user's, by name, or null
+   */
+  static Map<String, String> defaults(UnaryOperator<String> setting) {
+    String master = setting.apply("spark.master");
+    if (master == null) {
+      return Map.of("spark.master", "local[*]");
+    }
+    boolean chosen =
+        setting.apply("spark.excludeOnFailure.enabled") != null
+            || setting.apply("spark.task.maxFailures") != null;
+    return master.startsWith("local") || chosen
+        ? Map.of()
+        : Map.of(
+            "spark.excludeOnFailure.enabled", "true",
+            "spark.excludeOnFailure.task.maxTaskAttemptsPerExecutor", "2",
+            "spark.excludeOnFailure.task.maxTaskAttemptsPerNode", "3");
   }
 
   /** A reader that knows this jar's precisions and tasks. */

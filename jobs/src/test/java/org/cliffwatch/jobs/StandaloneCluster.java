@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.function.BooleanSupplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -33,6 +34,7 @@ final class StandaloneCluster implements AutoCloseable {
           cluster.launch(
               "master",
               List.of("-Dspark.master.rest.enabled=false"),
+              Map.of(),
               "org.apache.spark.deploy.master.Master",
               "--host",
               "127.0.0.1",
@@ -42,31 +44,42 @@ final class StandaloneCluster implements AutoCloseable {
               "0");
       cluster.url = await(log, MASTER).group(1);
       for (int i = 0; i < workers; i++) {
-        Path workerLog =
-            cluster.launch(
-                "worker" + i,
-                List.of(),
-                "org.apache.spark.deploy.worker.Worker",
-                "--host",
-                "127.0.0.1",
-                "--port",
-                "0",
-                "--webui-port",
-                "0",
-                "--cores",
-                "1",
-                "--memory",
-                "1g",
-                "--work-dir",
-                folder.resolve("work" + i).toString(),
-                cluster.url);
-        await(workerLog, Pattern.compile("Successfully registered with master"));
+        cluster.addWorker(Map.of());
       }
       return cluster;
     } catch (IOException | RuntimeException e) {
       cluster.close();
       throw e;
     }
+  }
+
+  /**
+   * Starts a worker of one core.
+   *
+   * @param environment of its executors, beside the others' own
+   */
+  void addWorker(Map<String, String> environment) throws IOException {
+    String name = "worker" + processes.size();
+    Path log =
+        launch(
+            name,
+            List.of(),
+            environment,
+            "org.apache.spark.deploy.worker.Worker",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--webui-port",
+            "0",
+            "--cores",
+            "1",
+            "--memory",
+            "1g",
+            "--work-dir",
+            folder.resolve(name + "-work").toString(),
+            url);
+    await(log, Pattern.compile("Successfully registered with master"));
   }
 
   private String url() {
@@ -89,6 +102,7 @@ final class StandaloneCluster implements AutoCloseable {
         .config(
             "spark.executor.extraJavaOptions",
             "-Dorg.bytedeco.javacpp.maxbytes=0 -Dorg.bytedeco.javacpp.maxphysicalbytes=0")
+        .config(Map.copyOf(Commands.defaults(key -> key.equals("spark.master") ? url() : null)))
         .getOrCreate();
   }
 
@@ -109,7 +123,9 @@ final class StandaloneCluster implements AutoCloseable {
         .toList();
   }
 
-  private Path launch(String name, List<String> options, String... command) throws IOException {
+  private Path launch(
+      String name, List<String> options, Map<String, String> environment, String... command)
+      throws IOException {
     Path home = Files.createDirectories(folder.resolve("home/jars")).getParent();
     Path log = folder.resolve(name + ".log");
     Path logging = folder.resolve("log4j2.properties");
@@ -139,6 +155,7 @@ final class StandaloneCluster implements AutoCloseable {
     builder.environment().put("SPARK_HOME", home.toString());
     builder.environment().put("SPARK_SCALA_VERSION", "2.13");
     builder.environment().put("SPARK_LOCAL_IP", "127.0.0.1");
+    builder.environment().putAll(environment);
     processes.add(builder.start());
     return log;
   }
