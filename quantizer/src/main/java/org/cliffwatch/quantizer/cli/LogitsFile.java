@@ -7,65 +7,95 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.util.SortedMap;
-import org.cliffwatch.quantizer.score.Scorer;
 
-/** Writes {@code logits.I}, (tokens, vocabulary) float32, of the lines I that want them. */
-final class LogitsFile {
+/**
+ * A safetensors file of {@code logits.I}, (tokens, vocabulary) float32, of lines I. Its header says
+ * how many there are, so that values are kept beside it until {@link #finish}; without that, there
+ * is no file.
+ */
+final class LogitsFile implements AutoCloseable {
   private static final int BUFFER_FLOATS = 1 << 16;
 
-  private LogitsFile() {}
+  private final Path file;
+  private final Path data;
+  private final FileChannel values;
+  private final ObjectNode header = new ObjectMapper().createObjectNode();
+  private final ByteBuffer buffer =
+      ByteBuffer.allocate(Float.BYTES * BUFFER_FLOATS).order(ByteOrder.LITTLE_ENDIAN);
+  private long end;
 
-  /**
-   * A safetensors file, one line's logits in memory at a time.
-   *
-   * @param lines tokens by line number, valid for the scorer
-   */
-  static void write(Path file, SortedMap<Integer, int[]> lines, Scorer scorer) throws IOException {
-    ObjectNode header = new ObjectMapper().createObjectNode();
-    long offset = 0;
-    for (var line : lines.entrySet()) {
-      int rows = line.getValue().length;
-      long end = offset + 4L * rows * scorer.vocabulary();
-      ObjectNode tensor = header.putObject("logits." + line.getKey());
-      tensor.put("dtype", "F32");
-      tensor.putArray("shape").add(rows).add(scorer.vocabulary());
-      tensor.putArray("data_offsets").add(offset).add(end);
-      offset = end;
+  LogitsFile(Path file) throws IOException {
+    this.file = file;
+    this.data = beside(".data");
+    this.values =
+        FileChannel.open(
+            data,
+            StandardOpenOption.CREATE,
+            StandardOpenOption.TRUNCATE_EXISTING,
+            StandardOpenOption.READ,
+            StandardOpenOption.WRITE);
+  }
+
+  private Path beside(String ending) {
+    return file.resolveSibling(file.getFileName() + ending);
+  }
+
+  /** Adds {@code logits.line}, (tokens, logits / tokens). */
+  void add(int line, int tokens, float[] logits) throws IOException {
+    long begin = end;
+    end += (long) Float.BYTES * logits.length;
+    ObjectNode tensor = header.putObject("logits." + line);
+    tensor.put("dtype", "F32");
+    tensor.putArray("shape").add(tokens).add(logits.length / tokens);
+    tensor.putArray("data_offsets").add(begin).add(end);
+    int count;
+    for (int done = 0; done < logits.length; done += count) {
+      count = Math.min(BUFFER_FLOATS, logits.length - done);
+      buffer.clear();
+      buffer.asFloatBuffer().put(logits, done, count);
+      drain(buffer.limit(Float.BYTES * count), values);
     }
+  }
+
+  /** Writes the file. */
+  void finish() throws IOException {
     // The data begin at a multiple of 8 bytes: the format allows spaces after the header.
     StringBuilder text = new StringBuilder(header.toString());
     while (text.length() % 8 != 0) {
       text.append(' ');
     }
     byte[] bytes = text.toString().getBytes(StandardCharsets.US_ASCII);
+    Path unfinished = beside(".part");
     try (FileChannel out =
         FileChannel.open(
-            file,
+            unfinished,
             StandardOpenOption.CREATE,
             StandardOpenOption.TRUNCATE_EXISTING,
             StandardOpenOption.WRITE)) {
       ByteBuffer length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
       drain(length.putLong(bytes.length).flip(), out);
       drain(ByteBuffer.wrap(bytes), out);
-      ByteBuffer buffer = ByteBuffer.allocate(4 * BUFFER_FLOATS).order(ByteOrder.LITTLE_ENDIAN);
-      for (int[] tokens : lines.values()) {
-        float[] logits = scorer.logits(tokens);
-        for (int done = 0; done < logits.length; done += BUFFER_FLOATS) {
-          int count = Math.min(BUFFER_FLOATS, logits.length - done);
-          buffer.clear();
-          buffer.asFloatBuffer().put(logits, done, count);
-          drain(buffer.limit(4 * count), out);
-        }
+      for (long done = 0; done < end; ) {
+        done += values.transferTo(done, end - done, out);
       }
     }
+    Files.move(unfinished, file, StandardCopyOption.REPLACE_EXISTING);
   }
 
   private static void drain(ByteBuffer buffer, FileChannel out) throws IOException {
     while (buffer.hasRemaining()) {
       out.write(buffer);
     }
+  }
+
+  /** Removes what was kept beside the file. */
+  @Override
+  public void close() throws IOException {
+    values.close();
+    Files.deleteIfExists(data);
   }
 }

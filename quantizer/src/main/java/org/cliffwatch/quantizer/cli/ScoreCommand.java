@@ -13,8 +13,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
-import java.util.SortedMap;
-import java.util.TreeMap;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -163,12 +162,26 @@ public final class ScoreCommand implements Callable<Integer> {
     return Files.newBufferedReader(file);
   }
 
+  /** Lines in work, and the number of the first. */
+  private record Chunk(int first, List<RequestLine> lines, Future<List<ObjectNode>> scores) {}
+
   /** Returns the number of lines with an error. */
   private int score(Scorer scorer, BufferedReader in, BufferedWriter out)
       throws IOException, InterruptedException {
-    SortedMap<Integer, int[]> wanted = new TreeMap<>();
+    if (logits == null) {
+      return score(scorer, in, out, null);
+    }
+    try (LogitsFile file = new LogitsFile(logits)) {
+      int errors = score(scorer, in, out, file);
+      file.finish();
+      return errors;
+    }
+  }
+
+  private int score(Scorer scorer, BufferedReader in, BufferedWriter out, LogitsFile file)
+      throws IOException, InterruptedException {
     ExecutorService pool = Executors.newFixedThreadPool(threads);
-    Deque<Future<List<ObjectNode>>> running = new ArrayDeque<>();
+    Deque<Chunk> running = new ArrayDeque<>();
     Progress progress = new Progress(System.err);
     int number = 0;
     int errors = 0;
@@ -176,19 +189,20 @@ public final class ScoreCommand implements Callable<Integer> {
       boolean more = true;
       while (more || !running.isEmpty()) {
         if (more && running.size() < 2 * threads) {
-          List<RequestLine> chunk = new ArrayList<>();
-          more = read(in, chunk);
-          for (RequestLine line : chunk) {
-            if (line.logits() != null && invalid(scorer, line) == null) {
-              wanted.put(number, line.logits());
-            }
-            number++;
-          }
-          int first = number - chunk.size();
-          running.add(pool.submit(() -> score(scorer, chunk, first)));
+          List<RequestLine> lines = new ArrayList<>();
+          more = read(in, lines);
+          int first = number;
+          number += lines.size();
+          running.add(new Chunk(first, lines, pool.submit(() -> score(scorer, lines, first))));
           continue;
         }
-        for (ObjectNode score : finished(running.remove())) {
+        Chunk chunk = running.remove();
+        List<ObjectNode> scores = finished(chunk.scores());
+        for (int i = 0; i < scores.size(); i++) {
+          ObjectNode score = scores.get(i);
+          if (score.has("logits")) {
+            addLogits(scorer, chunk.lines().get(i).logits(), chunk.first() + i, file, score);
+          }
           errors += score.has("error") ? 1 : 0;
           out.write(MAPPER.writeValueAsString(score));
           out.write('\n');
@@ -198,11 +212,30 @@ public final class ScoreCommand implements Callable<Integer> {
     } finally {
       pool.shutdownNow();
     }
-    if (logits != null) {
-      LogitsFile.write(logits, wanted, scorer);
-    }
     progress.end(errors, scorer);
     return errors;
+  }
+
+  /** One line's logits, in memory at a time; those that are not finite make it an error. */
+  private static void addLogits(
+      Scorer scorer, int[] tokens, int line, LogitsFile file, ObjectNode score) throws IOException {
+    float[] values = scorer.logits(tokens);
+    for (int i = 0; i < values.length; i++) {
+      if (!Float.isFinite(values[i])) {
+        int vocabulary = scorer.vocabulary();
+        score.removeAll();
+        score.put(
+            "error",
+            String.format(
+                Locale.ROOT,
+                "the logit of token %d after position %d is %s: a value has overflowed its type",
+                i % vocabulary,
+                i / vocabulary,
+                values[i]));
+        return;
+      }
+    }
+    file.add(line, tokens.length, values);
   }
 
   private static List<ObjectNode> finished(Future<List<ObjectNode>> chunk)

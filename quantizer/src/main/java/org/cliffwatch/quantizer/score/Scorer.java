@@ -181,7 +181,7 @@ public final class Scorer implements AutoCloseable {
   }
 
   /** Over a request's windows, in their order. */
-  private static Score sum(Score[] parts, int from, int to) {
+  static Score sum(Score[] parts, int from, int to) {
     double sum = 0;
     boolean greedy = true;
     int tokens = 0;
@@ -194,8 +194,9 @@ public final class Scorer implements AutoCloseable {
       truncated |= parts[i].truncated();
       straddled |= parts[i].straddled();
     }
-    if (Double.isNaN(sum)) {
-      return Score.refused("the log-likelihood is not a number: a value has overflowed its type");
+    if (!Double.isFinite(sum)) {
+      String found = Double.isNaN(sum) ? "not a number" : Double.toString(sum);
+      return Score.refused("the log-likelihood is " + found + ": a value has overflowed its type");
     }
     return new Score(sum, greedy, tokens, truncated, straddled, null);
   }

@@ -7,6 +7,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -149,6 +151,62 @@ class ScoreCommandTest {
         .isBetween(logProbability - 1e-6, logProbability + 1e-6);
     assertThat(scores.get(0).get("logits").textValue()).isEqualTo("logits.0");
     assertThat(scores.get(2).get("error").textValue()).contains("found 0 tokens");
+  }
+
+  /** In fp16 the embedding of token 47 is infinite, so that nothing after it is a number. */
+  @Test
+  void logitsThatAreNotFiniteAreAnErrorInTheirPlace() throws IOException {
+    List<String> lines =
+        List.of(
+            "{\"tokens\": [1, 2]}",
+            "{\"tokens\": [3, 47]}",
+            "{\"context\": [47], \"continuation\": [5]}",
+            "{\"tokens\": [4]}");
+    requests = folder.resolve("requests.jsonl");
+    output = folder.resolve("scores.jsonl");
+    logits = folder.resolve("logits.safetensors");
+    Files.write(requests, lines);
+    Path checkpoint = Variant.of("llama-linear").write(folder.resolve("checkpoint"));
+    setFirstWeight(checkpoint.resolve("model.safetensors"), "model.embed_tokens.weight", 47, 1e5f);
+    int code =
+        quietly(
+            "--checkpoint",
+            checkpoint.toString(),
+            "--precision",
+            "fp16",
+            "--requests",
+            requests.toString(),
+            "--output",
+            output.toString(),
+            "--logits",
+            logits.toString());
+    assertThat(code).isEqualTo(Launcher.PARTLY_FAILED);
+    Tensors written = new Tensors(logits);
+    assertThat(written.shape("logits.0")).containsExactly(2, 48);
+    assertThat(written.has("logits.1")).isFalse();
+    assertThat(written.shape("logits.3")).containsExactly(1, 48);
+    List<JsonNode> scores = scores();
+    assertThat(scores.get(0).get("logits").textValue()).isEqualTo("logits.0");
+    assertThat(scores.get(1).get("error").textValue())
+        .matches(
+            "the logit of token \\d+ after position 1 is (NaN|-?Infinity): a value has overflowed"
+                + " its type");
+    assertThat(scores.get(1).size()).isEqualTo(1);
+    assertThat(scores.get(2).get("error").textValue()).endsWith("a value has overflowed its type");
+    assertThat(scores.get(3).get("logits").textValue()).isEqualTo("logits.3");
+    assertThat(folder.resolve("logits.safetensors.data")).doesNotExist();
+  }
+
+  private static void setFirstWeight(Path file, String tensor, int row, float value)
+      throws IOException {
+    ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
+    int header = (int) bytes.getLong(0);
+    JsonNode entry =
+        MAPPER.readTree(new String(bytes.array(), 8, header, StandardCharsets.UTF_8)).get(tensor);
+    int columns = entry.get("shape").get(1).intValue();
+    int begin = entry.get("data_offsets").get(0).intValue();
+    bytes.putFloat(8 + header + begin + Float.BYTES * row * columns, value);
+    Files.write(file, bytes.array());
   }
 
   @Test

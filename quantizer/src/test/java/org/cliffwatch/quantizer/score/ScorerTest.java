@@ -15,6 +15,8 @@ import org.cliffwatch.quantizer.model.Variant;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class ScorerTest {
   private static final List<Request> REQUESTS =
@@ -83,6 +85,17 @@ class ScorerTest {
           .isInstanceOf(InvalidInputException.class)
           .hasMessageStartingWith("its 11 tokens need");
     }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"NaN, not a number", "Infinity, Infinity", "-Infinity, -Infinity"})
+  void sumThatIsNotFiniteIsRefused(double part, String found) {
+    Score[] parts = {
+      new Score(-1, true, 1, false, false, null), new Score(part, true, 1, false, false, null)
+    };
+    assertThat(Scorer.sum(parts, 0, 1).logLikelihood()).isEqualTo(-1);
+    assertThat(Scorer.sum(parts, 0, 2).error())
+        .isEqualTo("the log-likelihood is " + found + ": a value has overflowed its type");
   }
 
   @Test
