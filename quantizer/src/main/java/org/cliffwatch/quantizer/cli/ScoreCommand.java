@@ -22,6 +22,7 @@ import java.util.concurrent.Future;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backends;
+import org.cliffwatch.quantizer.kernel.KernelIdentity;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.quantizer.score.BosRule;
 import org.cliffwatch.quantizer.score.Request;
@@ -149,6 +150,10 @@ public final class ScoreCommand implements Callable<Integer> {
         errors = score(scorer, lines, out);
       }
       Files.move(unfinished, output, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+      if (backend.equals(Backends.AUTO)) {
+        Backends.passedOver(KernelIdentity.of(scorer.kernel()).backend())
+            .ifPresent(warning -> System.err.println("warning: " + warning));
+      }
       return errors == 0 ? Launcher.DONE : Launcher.PARTLY_FAILED;
     } catch (NoSuchFileException e) {
       throw new InvalidInputException(e.getFile() + ": no such file or folder", e);
