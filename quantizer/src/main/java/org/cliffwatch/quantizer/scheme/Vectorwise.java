@@ -16,6 +16,9 @@ public final class Vectorwise implements Scheme {
   /** Codes of 8 bits lie in ±127; −128 is not used. */
   public static final int LEVELS_8_BIT = 127;
 
+  /** A byte each, in one array. */
+  private static final int MAX_CODES = Integer.MAX_VALUE - 8;
+
   /** So many products of codes of 8 bits have a sum within 2²⁴: float32 adds them exactly. */
   public static final int FLOAT32_SUM = (1 << 24) / (LEVELS_8_BIT * LEVELS_8_BIT);
 
@@ -55,7 +58,12 @@ public final class Vectorwise implements Scheme {
   private static QuantizedWeight quantize(WeightRows weight, int bits) {
     int rows = weight.rows();
     int columns = weight.columns();
-    byte[] codes = new byte[Math.multiplyExact(rows, columns)];
+    if ((long) rows * columns > MAX_CODES) {
+      throw new InvalidInputException(
+          "%s: found (%s, %s), %s weights; expected at most %s in a quantized matrix"
+              .formatted(weight.name(), rows, columns, (long) rows * columns, MAX_CODES));
+    }
+    byte[] codes = new byte[rows * columns];
     float[] scales = new float[rows];
     float[] row = new float[columns];
     for (int r = 0; r < rows; r++) {

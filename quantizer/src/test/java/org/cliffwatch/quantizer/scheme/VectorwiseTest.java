@@ -88,4 +88,37 @@ class VectorwiseTest {
         .isInstanceOf(InvalidInputException.class)
         .hasMessage("h.0.mlp: row 1, column 2: found NaN, expected a finite weight");
   }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"w8", "w4", "w8a8"})
+  void aMatrixOfMoreThanAnArrayHoldsIsRefusedByName(String name) {
+    WeightRows huge =
+        new WeightRows() {
+          @Override
+          public String name() {
+            return "up_proj";
+          }
+
+          @Override
+          public int rows() {
+            return 1 << 16;
+          }
+
+          @Override
+          public int columns() {
+            return 1 << 15;
+          }
+
+          @Override
+          public void row(int r, float[] out) {
+            throw new AssertionError("read before its size was checked");
+          }
+        };
+    Precision precision = Precisions.packaged().named(name);
+    assertThatThrownBy(() -> new Vectorwise().prepare(huge, precision))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessage(
+            "up_proj: found (65536, 32768), 2147483648 weights; expected at most 2147483639 in a"
+                + " quantized matrix");
+  }
 }

@@ -32,6 +32,9 @@ final class VectorAttention {
   /** Blocks of keys begin at its multiples, so that the parts of a sum are those of positions. */
   private static final int ALIGNMENT = Math.max(STEP, VectorMath.PARTS);
 
+  /** Keys of the longest panel a thread keeps: what one unusually long sequence took is freed. */
+  private static final int KEPT_KEYS = 4096;
+
   /** The score of a key that a row does not look at: less than any, and finite. */
   private static final float UNSEEN = -Float.MAX_VALUE;
 
@@ -46,6 +49,9 @@ final class VectorAttention {
         panel.load(k, v, runs, run, shape, keyHead);
         attend(q, panel, runs, run, shape, keyHead, y);
       }
+    }
+    if (panel.capacity > KEPT_KEYS) {
+      panels.remove();
     }
   }
 
