@@ -58,8 +58,17 @@ final class YamlValue {
       return of(root, "", file);
     } catch (MarkedYAMLException e) {
       int line = e.getProblemMark() == null ? 0 : e.getProblemMark().getLine() + 1;
-      throw new SuiteException(file + ":" + line + ": not valid YAML: " + e.getProblem());
+      throw new SuiteException(
+          file + ":" + line + ": not valid YAML: " + e.getProblem() + hint(text, line));
     }
+  }
+
+  /** Within braces, {step} begins a mapping of its own unless it is quoted. */
+  private static String hint(String text, int line) {
+    String found = text.lines().skip(Math.max(0, line - 1)).findFirst().orElse("");
+    return found.contains("{step}") && found.indexOf('{') < found.indexOf("{step}")
+        ? "; a value with {step} within braces needs quotes: path: \"a/{step}\""
+        : "";
   }
 
   private static YamlValue of(Node node, String path, String file) {

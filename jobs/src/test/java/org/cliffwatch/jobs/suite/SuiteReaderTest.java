@@ -136,6 +136,7 @@ class SuiteReaderTest {
         "seed: [1]          | nightly.yaml:6: found a list for 'seed', expected a single value",
         "precisions: [fp32] | nightly.yaml:6: found key 'precisions' twice",
         "name: [            | nightly.yaml:7: not valid YAML",
+        "x: {path: a/{step}} | nightly.yaml:6: not valid YAML: expected ',' or '}', but got {; a value with {step} within braces needs quotes: path: \"a/{step}\"",
       })
   void complaintsNameLineFoundAndExpected(String line, String message) {
     assertThatThrownBy(() -> read(LEAST + line + "\n", Map.of()))
