@@ -5,6 +5,7 @@ import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
@@ -149,21 +150,34 @@ public final class Planner {
     String wanted = pinned ? suite.kernel() : suite.backend();
     Set<String> sets = onExecutors(slot -> instructionSet());
     InstructionSet common = sets.size() == 1 ? null : common(sets);
-    Set<Offer> offers = onExecutors(slot -> offered(wanted, pinned, common));
-    for (Offer offer : offers) {
-      if (offer.refusal() != null) {
-        throw new InvalidInputException(offer.refusal());
-      }
+    return agreed(onExecutors(slot -> offered(wanted, pinned, common)));
+  }
+
+  /** What a run uses of what its executors can be: one kernel, which all or some of them have. */
+  static Offer agreed(Set<Offer> offers) {
+    List<Offer> able = offers.stream().filter(offer -> offer.refusal() == null).toList();
+    Optional<String> refusal =
+        offers.stream().map(Offer::refusal).filter(Objects::nonNull).sorted().findFirst();
+    if (able.isEmpty()) {
+      throw new InvalidInputException(refusal.orElse("there are no executors"));
     }
     Set<String> kernels =
-        offers.stream().map(Offer::kernel).collect(Collectors.toCollection(TreeSet::new));
+        able.stream().map(Offer::kernel).collect(Collectors.toCollection(TreeSet::new));
     if (kernels.size() > 1) {
       throw new InvalidInputException(
           "the executors have no kernel in common: found "
               + String.join(", ", kernels)
-              + "; expected one: pin it with 'kernel:'");
+              + "; expected one: pin one of them with 'kernel:', and executors of others get no"
+              + " tasks");
     }
-    return offers.iterator().next();
+    Offer first = able.get(0);
+    return refusal.isEmpty()
+        ? first
+        : new Offer(
+            first.kernel(),
+            "some executors get no tasks, since they cannot be %s: %s"
+                .formatted(first.kernel(), refusal.get()),
+            null);
   }
 
   /**
@@ -189,7 +203,7 @@ public final class Planner {
    * @param warning what to tell whoever left the choice open, or null
    * @param refusal why none, or null
    */
-  private record Offer(String kernel, String warning, String refusal) implements Serializable {
+  record Offer(String kernel, String warning, String refusal) implements Serializable {
     private static final long serialVersionUID = 1L;
   }
 
