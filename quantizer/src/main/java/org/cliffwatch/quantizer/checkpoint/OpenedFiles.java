@@ -1,6 +1,7 @@
 package org.cliffwatch.quantizer.checkpoint;
 
 import java.io.IOException;
+import java.lang.ref.Reference;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -63,46 +64,70 @@ final class OpenedFiles {
   }
 
   /**
-   * What {@code reading} gives, if no file has changed by its end; else that is closed, if it can
-   * be. What fails because a file has changed, in the mapping of a truncated file too, fails with
-   * that reason.
+   * What {@code reading} gives, if no file has changed before it or by its end; else that is
+   * closed, if it can be. What fails because a file has changed, in the mapping of a truncated file
+   * too, fails with that reason.
    *
    * @throws InvalidInputException naming a file that has changed, what was found and what expected
    */
   <T> T consistently(Supplier<T> reading) {
-    T read;
-    try {
-      read = reading.get();
-    } catch (RuntimeException | InternalError e) {
-      // A mapping that the file no longer reaches gives an InternalError.
-      requireUnchanged(e);
-      throw e;
-    }
-    try {
-      requireUnchanged(null);
-    } catch (InvalidInputException e) {
-      if (read instanceof AutoCloseable open) {
-        close(open, e);
-      }
-      throw e;
-    }
-    return read;
-  }
-
-  private static void close(AutoCloseable open, InvalidInputException because) {
-    try {
-      open.close();
-    } catch (Exception e) {
-      because.addSuppressed(e);
-    }
-  }
-
-  private void requireUnchanged(Throwable cause) {
     change()
         .ifPresent(
             change -> {
-              throw new InvalidInputException(change, cause);
+              throw new InvalidInputException(change);
             });
+    T read = null;
+    Throwable failure = null;
+    try {
+      read = reading.get();
+      if (change().isEmpty()) {
+        return read;
+      }
+      awaitFault();
+    } catch (RuntimeException | InternalError e) {
+      failure = e;
+    }
+    Optional<String> change = changeAfterFaults();
+    if (read instanceof AutoCloseable open) {
+      close(open);
+    }
+    if (change.isPresent()) {
+      throw new InvalidInputException(change.get(), failure);
+    }
+    if (failure instanceof InternalError error) {
+      throw error;
+    }
+    throw (RuntimeException) failure;
+  }
+
+  private static void close(AutoCloseable open) {
+    try {
+      open.close();
+    } catch (Exception e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private Optional<String> changeAfterFaults() {
+    Optional<String> change = Optional.empty();
+    for (int attempt = 0; attempt < 3; attempt++) {
+      try {
+        awaitFault();
+        change = change();
+      } catch (InternalError e) {
+        // What was awaited.
+      }
+    }
+    return change;
+  }
+
+  /**
+   * Bytes of a mapping that the file no longer reaches give an {@link InternalError}, which comes
+   * not where they are read but when the thread next enters the virtual machine, as for an array
+   * this long: here, so that it is not in whatever runs later.
+   */
+  private static void awaitFault() {
+    Reference.reachabilityFence(new byte[1 << 21]);
   }
 
   /** What has changed, if anything has: the file, what was found and what expected. */

@@ -360,9 +360,10 @@ class ScorerCacheTest {
 
     public static void main(String[] arguments) throws IOException {
       ScorerCache cache = new ScorerCache(0);
+      Path wide = Path.of(arguments[1]);
+      ScorerCache.Key key = key(wide, arguments[0], 1);
       for (int i = 0; i < COUNT; i++) {
-        Path wide = Path.of(arguments[1]);
-        try (var lease = cache.lease(key(wide, arguments[0], 1), () -> wide)) {
+        try (var lease = cache.lease(key, () -> wide)) {
           lease.scorer().score(REQUESTS, 0);
         }
         System.gc();
