@@ -135,10 +135,6 @@ final class ShardScorer implements Function<Shard, ShardReport> {
         String reason = "choice " + i + ": " + score.error();
         return rejected(item.index(), item.docHash(), item.gold(), reason, replica);
       }
-      if (Double.isNaN(score.logLikelihood())) {
-        String reason = "choice " + i + ": the log-likelihood is not a number";
-        return rejected(item.index(), item.docHash(), item.gold(), reason, replica);
-      }
       ItemRequest request = item.requests().get(i);
       choices.add(
           new ChoiceScore(

@@ -40,6 +40,10 @@ final class GgufFile {
   private final MappedFile file;
   private final Map<String, Object> metadata = new LinkedHashMap<>();
   private final List<Tensor> tensors = new ArrayList<>();
+
+  /**
+   * Where the next value is read; after opening, by {@link #strings} and {@link #numbers} alone.
+   */
   private long at;
 
   private GgufFile(MappedFile file) {
@@ -101,7 +105,7 @@ final class GgufFile {
   }
 
   /** An array of strings. */
-  List<String> strings(String key) {
+  synchronized List<String> strings(String key) {
     Array array = array(key);
     if (array.type() != 8) {
       throw error(key, "expected an array of strings");
@@ -115,7 +119,7 @@ final class GgufFile {
   }
 
   /** An array of numbers. */
-  double[] numbers(String key) {
+  synchronized double[] numbers(String key) {
     Array array = array(key);
     if (array.type() > 7 && array.type() < 10) {
       throw error(key, "expected an array of numbers");
