@@ -28,7 +28,7 @@ record Layer(
   }
 
   /**
-   * Packs rows of x for {@link #multiply}.
+   * Packs rows of x for {@link Workspace#multiply}.
    *
    * @param at start of the first row in x
    * @param to byte of the source
