@@ -13,9 +13,9 @@ import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.junit.jupiter.api.Tag;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * int8 scores of two right programs agree in distribution and not item by item: each rounding
@@ -69,12 +69,13 @@ class SmolLm2Int8Test {
         .isLessThan(STANDARD_ERRORS);
   }
 
-  @Test
-  void replicasOfInt8LieApartAsInTransformers() throws IOException {
+  @ParameterizedTest
+  @ValueSource(strings = {"w8a8", "w8a8-bf16"})
+  void replicasOfInt8LieApartAsInTransformers(String precision) throws IOException {
     List<Request> requests = nudged();
-    List<Double> plain = score(requests, "w8a8", 0);
+    List<Double> plain = score(requests, precision, 0);
     for (int replica = 1; replica <= 2; replica++) {
-      double median = quantile(distances(score(requests, "w8a8", replica), plain), 0.5);
+      double median = quantile(distances(score(requests, precision, replica), plain), 0.5);
       assertThat(median / REPLICA_MEDIAN).isBetween(1 - REPLICA_SPREAD, 1 + REPLICA_SPREAD);
     }
   }
