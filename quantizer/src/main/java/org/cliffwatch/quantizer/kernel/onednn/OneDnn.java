@@ -34,6 +34,7 @@ final class OneDnn {
     NativeMemory.unlimited();
     try {
       version();
+      OpenMp.find();
     } catch (LinkageError e) {
       throw new BackendUnavailableException("oneDNN's native library cannot be loaded: " + e, e);
     }

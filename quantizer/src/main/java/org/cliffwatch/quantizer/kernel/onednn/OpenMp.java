@@ -13,34 +13,47 @@ import org.cliffwatch.quantizer.kernel.BackendUnavailableException;
  * call, once on every thread: the number belongs to the thread that sets it.
  */
 final class OpenMp {
-  private static final String CALL = "omp_set_num_threads";
+  private static final String NAME = "omp_set_num_threads";
   private static final ThreadLocal<Boolean> SINGLE = ThreadLocal.withInitial(() -> false);
+
+  /** Null where the environment says it all. */
+  private static volatile Call call;
 
   private OpenMp() {}
 
-  /** OpenMP's own function, by its address: no preset has it by name. */
+  /** A function from int to void, called by its address: no preset has OpenMP's by name. */
   private static final class Call extends SetNumThreads {
-    static final Call INSTANCE = new Call();
-
-    private Call() {
-      // The library's own copy of OpenMP, whichever of the loaded ones that is.
-      Loader.loadGlobal(Loader.load(dnnl.class));
-      Pointer address = Loader.addressof(CALL);
-      if (address == null) {
-        throw new BackendUnavailableException(
-            "OpenMP's "
-                + CALL
-                + " was not found beside oneDNN; set OMP_NUM_THREADS=1 before starting Java");
-      }
+    Call(Pointer address) {
       put(address);
     }
+  }
+
+  /**
+   * Finds OpenMP's function; oneDNN is loaded.
+   *
+   * @throws BackendUnavailableException where there is none
+   */
+  static synchronized void find() {
+    if (call != null || "1".equals(System.getenv("OMP_NUM_THREADS"))) {
+      return;
+    }
+    // That of the copy of OpenMP, among several that may be loaded, which the library is bound to.
+    Loader.loadGlobal(Loader.load(dnnl.class));
+    Pointer address = Loader.addressof(NAME);
+    if (address == null) {
+      throw new BackendUnavailableException(
+          "OpenMP's "
+              + NAME
+              + " was not found beside oneDNN; set OMP_NUM_THREADS=1 before starting Java");
+    }
+    call = new Call(address);
   }
 
   /** Whatever the calling thread makes or runs from now on has one thread. */
   static void single() {
     if (!SINGLE.get()) {
-      if (!"1".equals(System.getenv("OMP_NUM_THREADS"))) {
-        Call.INSTANCE.call(1);
+      if (call != null) {
+        call.call(1);
       }
       SINGLE.set(true);
     }
