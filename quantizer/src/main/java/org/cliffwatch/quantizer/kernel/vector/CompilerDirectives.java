@@ -36,7 +36,7 @@ final class CompilerDirectives {
       } finally {
         Files.delete(file);
       }
-    } catch (IOException | JMException | RuntimeException e) {
+    } catch (IOException | JMException | RuntimeException | LinkageError e) {
       warn(e.toString());
     }
   }
