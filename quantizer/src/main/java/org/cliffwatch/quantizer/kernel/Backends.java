@@ -105,7 +105,8 @@ public final class Backends {
           Offer offer = offer(name);
           String chosen = choose(name, offer);
           Backend backend = open(chosen, null);
-          Optional<String> slower = name.equals(AUTO) ? passedOver(chosen) : Optional.empty();
+          Optional<String> slower =
+              name.equals(AUTO) ? passedOver(chosen, offer) : Optional.empty();
           slower.ifPresentOrElse(LOG::warn, () -> LOG.info("backend {}", backend.kernel()));
           return backend;
         });
