@@ -116,7 +116,7 @@ public final class Evaluate implements Callable<Integer> {
         try (PrintStream data = Report.stdout()) {
           data.print(Summary.of(plan, evaluation::state));
         }
-        Report.repeat(plan.warnings(), System.err);
+        Report.warn(plan.warnings(), System.err);
         return ExitCode.DONE;
       }
       Evaluation.Outcome outcome = evaluation.run();

@@ -87,7 +87,7 @@ final class Evaluation {
   /** The suite's plan; the stages after it share what it broadcasts. */
   Plan plan() {
     Plan plan = new Planner(spark).plan(suite);
-    plan.warnings().forEach(warning -> log.println("warning: " + warning));
+    Report.warn(plan.warnings(), log);
     scoring = new Scoring(spark, plan, tables, output);
     return plan;
   }

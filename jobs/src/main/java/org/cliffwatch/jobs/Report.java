@@ -18,8 +18,7 @@ final class Report {
     return new PrintStream(new FileOutputStream(FileDescriptor.out), false, StandardCharsets.UTF_8);
   }
 
-  /** The plan's warnings again, where they are not scrolled away. */
-  static void repeat(List<String> warnings, PrintStream log) {
+  static void warn(List<String> warnings, PrintStream log) {
     warnings.forEach(warning -> log.println("warning: " + warning));
   }
 
@@ -31,7 +30,7 @@ final class Report {
         data.print("\n" + Summary.cliffs(outcome));
       }
     }
-    repeat(outcome.plan().warnings(), log);
+    warn(outcome.plan().warnings(), log); // again, where they are not scrolled away
     log.println("tables: " + output);
     try {
       DegradationPlot.write(outcome.degradation(), output, configuration)
