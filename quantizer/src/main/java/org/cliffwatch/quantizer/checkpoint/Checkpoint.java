@@ -96,7 +96,7 @@ public final class Checkpoint implements AutoCloseable {
    * @throws InvalidInputException if a file has changed since this was opened
    */
   public String identity() {
-    return consistently(() -> Identity.of(this, files.states()));
+    return Identity.of(this, files.states());
   }
 
   /**

@@ -15,6 +15,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import org.cliffwatch.quantizer.InvalidInputException;
 
 /**
  * A checkpoint's content hash: sha256 over its configuration, every tensor (in name order: name,
@@ -41,14 +42,13 @@ final class Identity {
    * Reads all of the checkpoint, unless its files are known already.
    *
    * @param files all that it is made of, as they were when it was opened
+   * @throws InvalidInputException if a file has changed since, of a known checkpoint too
    */
   static String of(Checkpoint checkpoint, Set<OpenedFiles.State> files) {
     String known = KNOWN.get(files);
-    if (known == null) {
-      known = checkpoint.consistently(() -> of(checkpoint));
-      KNOWN.put(files, known);
-    }
-    return known;
+    String identity = checkpoint.consistently(() -> known == null ? of(checkpoint) : known);
+    KNOWN.put(files, identity);
+    return identity;
   }
 
   private static String of(Checkpoint checkpoint) {
