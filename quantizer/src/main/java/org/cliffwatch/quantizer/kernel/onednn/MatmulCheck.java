@@ -77,10 +77,10 @@ final class MatmulCheck {
   /** What is checked: the products of packed inputs and weights. */
   interface Multiplier {
     /**
-     * @param source (rows, inputs) packed as the product's input
+     * @param workspace whose source holds (rows, inputs), packed as the product's input
      * @return (rows, slices, outputs) float32
      */
-    ByteBuffer multiply(Workspace workspace, PackedWeight weight, ByteBuffer source);
+    ByteBuffer multiply(Workspace workspace, PackedWeight weight);
   }
 
   /**
@@ -89,7 +89,7 @@ final class MatmulCheck {
    * @throws BackendUnavailableException naming the routine, the shape and the first wrong value
    */
   static void require(OneDnn library, Matmul matmul) {
-    require(library, matmul, (workspace, weight, source) -> workspace.multiply(matmul, weight, 0));
+    require(library, matmul, (workspace, weight) -> workspace.multiply(matmul, weight, 0));
   }
 
   static void require(OneDnn library, Matmul matmul, Multiplier multiplier) {
@@ -104,7 +104,8 @@ final class MatmulCheck {
                 matmul.product().scaled() ? ones : null,
                 matmul.outputs(),
                 check::weight)) {
-      check.compare(multiplier.multiply(workspace, weight, check.source(workspace)));
+      check.fillSource(workspace);
+      check.compare(multiplier.multiply(workspace, weight));
     }
   }
 
@@ -115,7 +116,7 @@ final class MatmulCheck {
     }
   }
 
-  private ByteBuffer source(Workspace workspace) {
+  private void fillSource(Workspace workspace) {
     ElementType type = matmul.product().input();
     int width = matmul.inputs();
     ByteBuffer source = workspace.source(matmul.rows() * width * type.bits() / Byte.SIZE);
@@ -124,7 +125,6 @@ final class MatmulCheck {
         type.put(source, t * width + i, inputs[t % INPUT_ROWS][i]);
       }
     }
-    return source;
   }
 
   private void compare(ByteBuffer found) {

@@ -21,10 +21,10 @@ final class OneDnnBackend implements Backend {
   private final Workspaces workspaces;
   private final HostOperations operations = new VectorOperations();
 
-  OneDnnBackend(OneDnn library, String kernel, Packing packing) {
+  OneDnnBackend(String kernel, Packing packing, Workspaces workspaces) {
     this.kernel = kernel;
     this.packing = packing;
-    this.workspaces = new Workspaces(library);
+    this.workspaces = workspaces;
   }
 
   @Override

@@ -42,10 +42,11 @@ public final class OneDnnProvider implements BackendProvider {
     if (backend == null) {
       KernelIdentity own = kernel(library.instructionSet());
       Packing packing = new Packing(library);
-      OneDnnBackend opened = new OneDnnBackend(library, own.toString(), packing);
+      Workspaces workspaces = new Workspaces(library);
+      OneDnnBackend opened = new OneDnnBackend(own.toString(), packing, workspaces);
       ExactnessTest.require(opened);
       String whole = own.withDigest(KernelDigest.of(opened)).toString();
-      backend = new OneDnnBackend(library, whole, packing);
+      backend = new OneDnnBackend(whole, packing, workspaces);
     }
     if (wanted != null) {
       wanted.require(backend.kernel());

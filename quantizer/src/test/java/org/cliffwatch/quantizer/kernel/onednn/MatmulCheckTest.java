@@ -40,7 +40,6 @@ class MatmulCheckTest {
     if (!exists(product)) {
       return;
     }
-    Matmul first = null;
     for (int rows : product.heights()) {
       try (Matmul matmul =
           new Matmul(
@@ -49,14 +48,14 @@ class MatmulCheckTest {
               rows,
               product.packedInputs(INPUTS),
               product.packedOutputs(OUTPUTS),
-              first == null ? null : first.weights())) {
+              null)) {
         assertThatCode(() -> MatmulCheck.require(library, matmul)).doesNotThrowAnyException();
         assertThatThrownBy(
                 () ->
                     MatmulCheck.require(
                         library,
                         matmul,
-                        (workspace, weight, source) -> {
+                        (workspace, weight) -> {
                           ByteBuffer products = workspace.multiply(matmul, weight, 0);
                           fault.plant(matmul, products);
                           return products;

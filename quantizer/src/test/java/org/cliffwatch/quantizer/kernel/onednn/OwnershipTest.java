@@ -13,6 +13,7 @@ import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.Linear;
+import org.cliffwatch.quantizer.kernel.MatrixRows;
 import org.cliffwatch.quantizer.kernel.Projection;
 import org.cliffwatch.quantizer.kernel.VocabularyHead;
 import org.cliffwatch.quantizer.kernel.WeightRows;
@@ -34,28 +35,15 @@ class OwnershipTest {
     backend = Backends.open("onednn");
   }
 
-  /** Of ones, the last value wrong if wanted. */
-  private record Rows(int rows, float last) implements WeightRows {
-    @Override
-    public String name() {
-      return "w";
+  /** Small integers, whose sums are exact; the last one is given. */
+  private static WeightRows weight(int rows, float last) {
+    SplittableRandom random = new SplittableRandom(1);
+    float[] values = new float[rows * INPUTS];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = random.nextInt(-8, 9);
     }
-
-    @Override
-    public int columns() {
-      return INPUTS;
-    }
-
-    @Override
-    public void row(int r, float[] out) {
-      SplittableRandom random = new SplittableRandom(r);
-      for (int i = 0; i < INPUTS; i++) {
-        out[i] = random.nextInt(-8, 9);
-      }
-      if (r == rows - 1) {
-        out[INPUTS - 1] = last;
-      }
-    }
+    values[values.length - 1] = last;
+    return new MatrixRows("w", rows, INPUTS, values);
   }
 
   @Test
@@ -84,8 +72,8 @@ class OwnershipTest {
   @ValueSource(strings = {"fp32", "bf16", "fp16", "w8", "w4", "w8a8"})
   void aLayerThatCannotBePackedLeavesNothing(String name) {
     Precision precision = Precisions.packaged().named(name);
-    Projection good = new Projection(new Rows(64, 1), null);
-    Projection bad = new Projection(new Rows(64, Float.NaN), null);
+    Projection good = new Projection(weight(64, 1), null);
+    Projection bad = new Projection(weight(64, Float.NaN), null);
     backend.linear(List.of(good, good), precision).close(); // makes the shape's matmuls
     long before = Owned.live();
     assertThatThrownBy(() -> backend.linear(List.of(good, bad), precision))
@@ -96,9 +84,9 @@ class OwnershipTest {
 
   @Test
   void aVocabularyThatCannotBePackedLeavesNothing() {
-    backend.head(new Rows(600, 1), null, FloatType.FLOAT32).close();
+    backend.head(weight(600, 1), null, FloatType.FLOAT32).close();
     long before = Owned.live();
-    assertThatThrownBy(() -> backend.head(new Rows(600, Float.NaN), null, FloatType.FLOAT32))
+    assertThatThrownBy(() -> backend.head(weight(600, Float.NaN), null, FloatType.FLOAT32))
         .isInstanceOf(InvalidInputException.class);
     assertThat(Owned.live()).isEqualTo(before);
   }
@@ -108,7 +96,7 @@ class OwnershipTest {
   void aCallThatFailsLeavesNothing() {
     Precision precision = Precisions.packaged().named("fp32");
     float[] y = new float[3 * 64];
-    try (Linear linear = backend.linear(new Rows(64, 1), null, precision)) {
+    try (Linear linear = backend.linear(weight(64, 1), null, precision)) {
       linear.apply(new float[3 * INPUTS], 3, y);
       long before = Owned.live();
       for (int i = 0; i < 20; i++) {
@@ -145,21 +133,21 @@ class OwnershipTest {
     for (int o = 0; o < outputs; o++) {
       bias[o] = random.nextInt(-100, 101);
     }
-    Projection wide = new Projection(new Rows(outputs, 1), bias);
-    Projection narrow = new Projection(new Rows(17, 1), null);
+    Projection wide = new Projection(weight(outputs, 1), bias);
+    Projection narrow = new Projection(weight(17, 1), null);
     float[][] whole = {new float[rows * outputs], new float[rows * 17]};
     float[][] parts = {new float[rows * outputs], new float[rows * 17]};
-    Backend tiled = new OneDnnBackend(library, "tiled", new Packing(library, 65 * INPUTS));
+    Backend tiled =
+        new OneDnnBackend("tiled", new Packing(library, 65 * INPUTS), new Workspaces(library));
     try (Linear one = backend.linear(List.of(wide, narrow), precision);
         Linear many = tiled.linear(List.of(wide, narrow), precision)) {
       one.apply(x, rows, whole);
       many.apply(x, rows, parts);
       assertThat(many.outputs()).containsExactly(outputs, 17);
-      // Sums of small integers: exact however they are made.
       assertThat(Arrays.mismatch(parts[0], whole[0])).isEqualTo(-1);
       assertThat(Arrays.mismatch(parts[1], whole[1])).isEqualTo(-1);
     }
-    try (VocabularyHead head = tiled.head(new Rows(600, 1), null, FloatType.FLOAT32)) {
+    try (VocabularyHead head = tiled.head(weight(600, 1), null, FloatType.FLOAT32)) {
       assertThat(head.vocabulary()).isEqualTo(600);
     }
   }
