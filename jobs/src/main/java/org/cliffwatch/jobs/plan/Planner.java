@@ -286,26 +286,23 @@ public final class Planner {
     String comparableKey =
         ComparableKey.of(
             items.definition(), items.hash(), items.set().promptVersion(), suite.bos());
-    // One that cannot be read has no identity, and no cell of it is ever committed.
     String id =
         Sha256.of(
-            "checkpoint",
-            checkpoint.refusal() == null
-                ? checkpoint.identity()
-                : "unreadable " + checkpoint.checkpoint().uri(),
-            "precision",
-            recipe(precision),
-            "comparable",
-            comparableKey,
-            "items",
-            items.hash(),
-            "kernel",
-            kernel,
-            "replicas",
-            Integer.toString(suite.replicas()),
-            "seed",
-            suite.replicas() > 1 ? Long.toString(suite.seed()) : "");
+            "checkpoint", content(checkpoint),
+            "precision", recipe(precision),
+            "comparable", comparableKey,
+            "items", items.hash(),
+            "kernel", kernel,
+            "replicas", Integer.toString(suite.replicas()),
+            "seed", suite.replicas() > 1 ? Long.toString(suite.seed()) : "");
     return new Cell(id, comparableKey, checkpoint, precision, items);
+  }
+
+  /** One that cannot be read has no identity, and no cell of it is ever committed. */
+  private static String content(FingerprintedCheckpoint checkpoint) {
+    return checkpoint.refusal() == null
+        ? checkpoint.identity()
+        : "unreadable " + checkpoint.checkpoint().uri();
   }
 
   /** What the precision does, not what it is called. */
