@@ -3,8 +3,6 @@ package org.cliffwatch.quantizer.kernel;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import java.util.List;
-import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Vectorwise;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -18,33 +16,9 @@ class ExactnessTestTest {
   }
 
   private static Backend backend(Sum sum) {
-    Backend real = Backends.open("reference");
-    return new Backend() {
-      @Override
-      public String name() {
-        return "planted";
-      }
-
-      @Override
-      public String kernel() {
-        return "planted";
-      }
-
-      @Override
-      public Linear linear(List<Projection> projections, Precision precision) {
-        return new PlantedLinear(projections.get(0).weight(), sum);
-      }
-
-      @Override
-      public VocabularyHead head(WeightRows weight, float[] bias, FloatType compute) {
-        return real.head(weight, bias, compute);
-      }
-
-      @Override
-      public HostOperations operations() {
-        return real.operations();
-      }
-    };
+    return new PlantedBackend(
+        Backends.open("reference"),
+        (projections, precision) -> new PlantedLinear(projections.get(0).weight(), sum));
   }
 
   private record PlantedLinear(WeightRows weight, Sum sum) implements Linear {

@@ -3,39 +3,18 @@ package org.cliffwatch.quantizer.kernel;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.HashSet;
-import java.util.List;
 import java.util.Set;
-import org.cliffwatch.quantizer.scheme.Precision;
 import org.junit.jupiter.api.Test;
 
 class KernelDigestTest {
-  /** A backend of which one value of one precision's products, or of the head, is a bit off. */
-  private record Off(Backend real, String precision) implements Backend {
-    @Override
-    public String name() {
-      return real.name();
-    }
-
-    @Override
-    public String kernel() {
-      return real.kernel();
-    }
-
-    @Override
-    public Linear linear(List<Projection> projections, Precision asked) {
-      Linear linear = real.linear(projections, asked);
-      return asked.name().equals(precision) ? new OffLinear(linear) : linear;
-    }
-
-    @Override
-    public VocabularyHead head(WeightRows weight, float[] bias, FloatType compute) {
-      return real.head(weight, bias, compute);
-    }
-
-    @Override
-    public HostOperations operations() {
-      return real.operations();
-    }
+  /** A backend of which one value of one precision's products is a bit off. */
+  private static Backend off(Backend real, String precision) {
+    return new PlantedBackend(
+        real,
+        (projections, asked) -> {
+          Linear linear = real.linear(projections, asked);
+          return asked.name().equals(precision) ? new OffLinear(linear) : linear;
+        });
   }
 
   private record OffLinear(Linear real) implements Linear {
@@ -75,7 +54,7 @@ class KernelDigestTest {
       assertThat(backend.kernel()).endsWith("-" + digest);
       Set<String> digests = new HashSet<>(Set.of(digest));
       for (String precision : new String[] {"fp32", "bf16", "fp16", "w8", "w4", "w8a8"}) {
-        assertThat(digests.add(KernelDigest.of(new Off(backend, precision))))
+        assertThat(digests.add(KernelDigest.of(off(backend, precision))))
             .as("%s %s", name, precision)
             .isTrue();
       }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.SplittableRandom;
 import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.kernel.MatrixRows;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -62,28 +63,8 @@ class VectorwiseTest {
 
   @Test
   void weightThatIsNotFiniteIsNamed() {
-    WeightRows weight =
-        new WeightRows() {
-          @Override
-          public String name() {
-            return "h.0.mlp";
-          }
-
-          @Override
-          public int rows() {
-            return 2;
-          }
-
-          @Override
-          public int columns() {
-            return 3;
-          }
-
-          @Override
-          public void row(int r, float[] out) {
-            out[2] = r == 1 ? Float.NaN : 1;
-          }
-        };
+    float[] values = {1, 1, 1, 1, 1, Float.NaN};
+    WeightRows weight = new MatrixRows("h.0.mlp", 2, 3, values);
     assertThatThrownBy(() -> new Vectorwise().prepare(weight, Precisions.packaged().named("w8a8")))
         .isInstanceOf(InvalidInputException.class)
         .hasMessage("h.0.mlp: row 1, column 2: found NaN, expected a finite weight");

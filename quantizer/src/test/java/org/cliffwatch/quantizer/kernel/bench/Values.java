@@ -2,6 +2,7 @@ package org.cliffwatch.quantizer.kernel.bench;
 
 import java.util.SplittableRandom;
 import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.kernel.MatrixRows;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 
 /** Seeded inputs, and the complaint of a bench whose answer is wrong. */
@@ -18,27 +19,7 @@ final class Values {
   }
 
   static WeightRows weight(int rows, int columns, float[] values) {
-    return new WeightRows() {
-      @Override
-      public String name() {
-        return "bench";
-      }
-
-      @Override
-      public int rows() {
-        return rows;
-      }
-
-      @Override
-      public int columns() {
-        return columns;
-      }
-
-      @Override
-      public void row(int r, float[] out) {
-        System.arraycopy(values, r * columns, out, 0, columns);
-      }
-    };
+    return new MatrixRows("bench", rows, columns, values);
   }
 
   static void require(double found, double expected, double tolerance) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.SplittableRandom;
 import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.kernel.MatrixRows;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 import org.cliffwatch.quantizer.scheme.LinearForm;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -15,36 +16,20 @@ class ReferenceProductTest {
   private static final int ROWS = 4;
 
   /** Small integers, whose sums are exact. */
-  private record Integers() implements WeightRows {
-    @Override
-    public String name() {
-      return "w";
+  private static WeightRows weight() {
+    SplittableRandom random = new SplittableRandom(1);
+    float[] values = new float[OUTPUTS * INPUTS];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = random.nextInt(-9, 10);
     }
-
-    @Override
-    public int rows() {
-      return OUTPUTS;
-    }
-
-    @Override
-    public int columns() {
-      return INPUTS;
-    }
-
-    @Override
-    public void row(int r, float[] out) {
-      SplittableRandom random = new SplittableRandom(r);
-      for (int i = 0; i < INPUTS; i++) {
-        out[i] = random.nextInt(-9, 10);
-      }
-    }
+    return new MatrixRows("w", OUTPUTS, INPUTS, values);
   }
 
   /** A vocabulary too large for one array is multiplied a panel of outputs at a time. */
   @ParameterizedTest
   @ValueSource(ints = {1, INPUTS, 7 * INPUTS, 49 * INPUTS, 50 * INPUTS, 1 << 28})
   void panelsOfOutputsAreTheSameOutputs(int maxElements) {
-    WeightRows weight = new Integers();
+    WeightRows weight = weight();
     float[] x = new float[ROWS * INPUTS];
     for (int i = 0; i < x.length; i++) {
       x[i] = i % 11 - 5;

@@ -1,0 +1,34 @@
+package org.cliffwatch.quantizer.kernel;
+
+import java.util.List;
+import java.util.function.BiFunction;
+import org.cliffwatch.quantizer.scheme.Precision;
+
+/** A backend whose layers a test has made, and whose rest is the real one's. */
+record PlantedBackend(Backend real, BiFunction<List<Projection>, Precision, Linear> linears)
+    implements Backend {
+  @Override
+  public String name() {
+    return real.name();
+  }
+
+  @Override
+  public String kernel() {
+    return real.kernel();
+  }
+
+  @Override
+  public Linear linear(List<Projection> projections, Precision precision) {
+    return linears.apply(projections, precision);
+  }
+
+  @Override
+  public VocabularyHead head(WeightRows weight, float[] bias, FloatType compute) {
+    return real.head(weight, bias, compute);
+  }
+
+  @Override
+  public HostOperations operations() {
+    return real.operations();
+  }
+}
