@@ -36,5 +36,21 @@ public interface Backend {
    */
   VocabularyHead head(WeightRows weight, float[] bias, FloatType compute);
 
+  /** The other operations, on Java arrays: what tests and the digest compare. */
   HostOperations operations();
+
+  /** Keeps values for sessions; the array is the backend's from now on. */
+  Constants constants(float[] values);
+
+  /**
+   * Keeps rows to be looked up by sessions of this compute type. What they are read from may be
+   * read as they are needed, and must stay open.
+   */
+  Table table(WeightRows rows, FloatType type);
+
+  /** Operations for one thread. */
+  Session session(FloatType compute);
+
+  /** Rows of a batch beyond those of its first sequence. */
+  int batchRows();
 }

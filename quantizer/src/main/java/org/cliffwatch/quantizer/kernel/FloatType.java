@@ -57,6 +57,15 @@ public enum FloatType {
   /** The nearest value of this type, half to even; NaN stays NaN. */
   public abstract float round(float x);
 
+  /** A copy, every value {@link #round rounded}. */
+  public float[] rounded(float[] values) {
+    float[] rounded = new float[values.length];
+    for (int i = 0; i < values.length; i++) {
+      rounded[i] = round(values[i]);
+    }
+    return rounded;
+  }
+
   /** The distance from a finite value of this type to the next one of larger magnitude. */
   public abstract float ulp(float x);
 }

@@ -19,4 +19,15 @@ public record TokenRuns(int[] start, int[] parent, int[] position) {
   public int rows() {
     return start[parent.length];
   }
+
+  /** (rows) the position of each row in its sequence. */
+  public int[] positions() {
+    int[] positions = new int[rows()];
+    for (int run = 0; run < runs(); run++) {
+      for (int row = start[run]; row < start[run + 1]; row++) {
+        positions[row] = position[run] + row - start[run];
+      }
+    }
+    return positions;
+  }
 }

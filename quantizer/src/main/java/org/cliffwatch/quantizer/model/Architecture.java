@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.OptionalInt;
 import org.cliffwatch.quantizer.kernel.Activation;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
+import org.cliffwatch.quantizer.kernel.Normalization;
 
 /**
  * Everything about a decoder that changes its arithmetic, apart from the weights: what a family
@@ -44,13 +45,7 @@ public record Architecture(
     OptionalInt contextLength) {
 
   /** A normalization: RMSNorm without, LayerNorm with mean and bias. */
-  public record Norm(Kind kind, float epsilon) {
-    /** Which statistics are divided out. */
-    public enum Kind {
-      RMS,
-      LAYER
-    }
-  }
+  public record Norm(Normalization kind, float epsilon) {}
 
   /** How attention A and feed-forward M join the residual stream x; n₁ and n₂ normalize. */
   public enum Residual {

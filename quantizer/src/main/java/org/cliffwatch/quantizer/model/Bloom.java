@@ -7,6 +7,7 @@ import java.util.OptionalInt;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.kernel.Activation;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
+import org.cliffwatch.quantizer.kernel.Normalization;
 import org.cliffwatch.quantizer.kernel.Projection;
 
 /** BLOOM: LayerNorm, also of the embeddings, and ALiBi for positions (arXiv 2108.12409). */
@@ -44,8 +45,7 @@ final class Bloom extends Family {
         hidden,
         hidden,
         inner,
-        new Architecture.Norm(
-            Architecture.Norm.Kind.LAYER, epsilon(config, "layer_norm_epsilon", 1e-5)),
+        new Architecture.Norm(Normalization.LAYER, epsilon(config, "layer_norm_epsilon", 1e-5)),
         fromNormalized ? Architecture.Residual.FROM_NORMALIZED : Architecture.Residual.BEFORE,
         Activation.GELU_TANH,
         false,

@@ -1,15 +1,20 @@
 package org.cliffwatch.quantizer.model;
 
 import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
 import java.util.Optional;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.FloatType;
-import org.cliffwatch.quantizer.kernel.HostOperations;
+import org.cliffwatch.quantizer.kernel.Nudge;
+import org.cliffwatch.quantizer.kernel.Rows;
 import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.kernel.TokenRuns;
 import org.cliffwatch.quantizer.scheme.Precision;
@@ -29,6 +34,9 @@ public final class Decoder implements AutoCloseable {
    */
   private static final int HEAD_ROWS = 512;
 
+  /** Fewer than {@link #HEAD_ROWS} wait, and as few are added. */
+  private static final int WAITING_ROWS = 2 * HEAD_ROWS;
+
   /**
    * Rows of the largest workspace that is kept, and positions of the longest rotary tables: a
    * window of 2048 tokens and what is batched with it. What is larger is made for a call and
@@ -38,7 +46,7 @@ public final class Decoder implements AutoCloseable {
   static final int KEPT_ROWS = 2560;
 
   private final Architecture architecture;
-  private final HostOperations operations;
+  private final Backend backend;
   private final FloatType compute;
   private final PackedWeights weights;
   private final ActivationLimit limit;
@@ -46,7 +54,9 @@ public final class Decoder implements AutoCloseable {
   /** Workspaces not in use: as many as there were calls at once. */
   private final Queue<Workspace> workspaces = new ConcurrentLinkedQueue<>();
 
-  private volatile Rotary.Tables rotaryTables = new Rotary.Tables(0, null, null);
+  /** The longest rotary tables so far, last; shorter ones may still be read. */
+  private final List<RotaryTables> rotaryTables = new CopyOnWriteArrayList<>();
+
   private final AtomicBoolean closed = new AtomicBoolean();
 
   /**
@@ -67,9 +77,14 @@ public final class Decoder implements AutoCloseable {
   public Decoder(Inventory inventory, Precision precision, Backend backend, long heapBytes) {
     this.architecture = inventory.architecture();
     this.limit = new ActivationLimit(architecture, heapBytes);
-    this.operations = backend.operations();
+    this.backend = backend;
     this.compute = precision.compute();
     this.weights = new PackedWeights(inventory, precision, backend);
+  }
+
+  /** Rows of a batch beyond those of its first sequence. */
+  public int batchRows() {
+    return backend.batchRows();
   }
 
   /** The most rows a batch may have. */
@@ -102,43 +117,45 @@ public final class Decoder implements AutoCloseable {
   public void score(
       Batches batches, Nudge nudge, Stopwatch watch, double[] logProbability, boolean[] greedy) {
     requireOpen();
-    int width = architecture.embeddingWidth();
-    float[] waiting = {};
+    use(w -> score(w, batches, nudge, watch, logProbability, greedy));
+  }
+
+  private void score(
+      Workspace w,
+      Batches batches,
+      Nudge nudge,
+      Stopwatch watch,
+      double[] logProbability,
+      boolean[] greedy) {
     int first = 0;
     int last = 0;
     for (Batch batch : batches.batches()) {
-      Workspace w = borrow(batch.runs());
-      float[] y = pass(batch.tokens(), batch.runs(), w, watch).run(nudge, batch.scoredRows());
-      int rows = last - first;
+      Rows y = pass(batch.tokens(), batch.runs(), w, watch, nudge, batch.scoredRows());
       int scored = batch.scoredRows().length;
       if (scored >= HEAD_ROWS) {
         // As many as this need not wait, nor be copied.
-        project(waiting, batches, first, last, watch, logProbability, greedy);
-        project(y, batches, last, last + scored, watch, logProbability, greedy);
+        project(w, w.waiting(WAITING_ROWS), batches, first, last, logProbability, greedy);
+        project(w, y, batches, last, last + scored, logProbability, greedy);
         first = last + scored;
       } else {
-        if (waiting.length < (rows + scored) * width) {
-          waiting = Arrays.copyOf(waiting, (2 * rows + scored) * width);
-        }
-        System.arraycopy(y, 0, waiting, rows * width, scored * width);
+        w.session().append(y, w.waiting(WAITING_ROWS), last - first);
       }
-      giveBack(w);
       last += scored;
       if (last - first >= HEAD_ROWS) {
-        project(waiting, batches, first, last, watch, logProbability, greedy);
+        project(w, w.waiting(WAITING_ROWS), batches, first, last, logProbability, greedy);
         first = last;
       }
     }
-    project(waiting, batches, first, last, watch, logProbability, greedy);
+    project(w, w.waiting(WAITING_ROWS), batches, first, last, logProbability, greedy);
   }
 
   /** Scores the rows {@code [first, last)} of all batches, whose outputs these are. */
   private void project(
-      float[] outputs,
+      Workspace w,
+      Rows outputs,
       Batches batches,
       int first,
       int last,
-      Stopwatch watch,
       double[] logProbability,
       boolean[] greedy) {
     if (first == last) {
@@ -146,7 +163,8 @@ public final class Decoder implements AutoCloseable {
     }
     int[] firstTarget = Arrays.copyOfRange(batches.firstTarget(), first, last + 1);
     int[] targets = batches.targets();
-    weights.head.score(outputs, last - first, firstTarget, targets, watch, logProbability, greedy);
+    w.session()
+        .score(weights.head, outputs, last - first, firstTarget, targets, logProbability, greedy);
   }
 
   /**
@@ -166,53 +184,54 @@ public final class Decoder implements AutoCloseable {
             });
     float[] logits = new float[rows * architecture.vocabulary()];
     TokenRuns run = new TokenRuns(new int[] {0, rows}, new int[] {-1}, new int[] {0});
-    Workspace w = borrow(run);
-    float[] y =
-        pass(sequence, run, w, new Stopwatch())
-            .run(new Nudge(0, 0), IntStream.range(0, rows).toArray());
-    weights.head.logits(y, rows, logits);
-    giveBack(w);
+    int[] all = IntStream.range(0, rows).toArray();
+    use(
+        w -> {
+          Rows y = pass(sequence, run, w, new Stopwatch(), new Nudge(0, 0), all);
+          w.session().logits(weights.head, y, logits);
+        });
     return logits;
   }
 
-  private ForwardPass pass(int[] tokens, TokenRuns runs, Workspace w, Stopwatch watch) {
-    Rotary.Tables tables = architecture.rotary() == null ? null : rotaryTables(w, runs);
-    return new ForwardPass(
-        architecture, weights, operations, compute, tokens, runs, tables, w, watch);
+  /** The outputs of the chosen rows of a batch, which are left at hand. */
+  private Rows pass(
+      int[] tokens, TokenRuns runs, Workspace w, Stopwatch watch, Nudge nudge, int[] chosen) {
+    w.reserve(tokens.length, limit.rows());
+    w.session().begin(tokens, runs, watch);
+    RotaryTables tables = architecture.rotary() == null ? null : rotaryTables(runs);
+    Rows y = new ForwardPass(architecture, weights, tables, w).run(nudge, tokens.length, chosen);
+    if (tables != null && !rotaryTables.contains(tables)) {
+      tables.close();
+    }
+    return y;
   }
 
-  /** A workspace for the rows, their positions numbered. */
-  private Workspace borrow(TokenRuns runs) {
-    Workspace w = workspaces.poll();
-    if (w == null) {
-      w = new Workspace();
-    }
-    w.reserve(architecture, runs.rows(), limit.rows());
-    for (int run = 0; run < runs.runs(); run++) {
-      int first = runs.start()[run];
-      for (int r = first; r < runs.start()[run + 1]; r++) {
-        w.positions[r] = runs.position()[run] + r - first;
+  /** With a workspace that was used before if there is one, and can be again if nothing fails. */
+  private void use(Consumer<Workspace> work) {
+    Workspace polled = workspaces.poll();
+    Workspace w = polled == null ? new Workspace(backend.session(compute), architecture) : polled;
+    boolean reusable = false;
+    try {
+      work.accept(w);
+      reusable = w.capacity() <= KEPT_ROWS;
+    } finally {
+      if (reusable) {
+        workspaces.add(w);
+      } else {
+        w.close();
       }
-    }
-    return w;
-  }
-
-  private void giveBack(Workspace w) {
-    if (w.capacity() <= KEPT_ROWS) {
-      workspaces.add(w);
     }
   }
 
   /** Rows that workspaces not in use have room for, and positions of the rotary tables kept. */
   int keptRows() {
-    return workspaces.stream().mapToInt(Workspace::capacity).sum() + rotaryTables.positions();
+    int positions = rotaryTables.stream().mapToInt(RotaryTables::positions).max().orElse(0);
+    return workspaces.stream().mapToInt(Workspace::capacity).sum() + positions;
   }
 
-  private Rotary.Tables rotaryTables(Workspace w, TokenRuns runs) {
-    int length = 0;
-    for (int r = 0; r < runs.rows(); r++) {
-      length = Math.max(length, w.positions[r] + 1);
-    }
+  /** Tables that are kept, or that serve this batch alone. */
+  private RotaryTables rotaryTables(TokenRuns runs) {
+    int length = Arrays.stream(runs.positions()).max().orElseThrow() + 1;
     Rotary rotary = architecture.rotary();
     if (rotary.dependsOnLength(length)) {
       if (runs.runs() > 1) {
@@ -221,23 +240,23 @@ public final class Decoder implements AutoCloseable {
                 + length
                 + " tokens has rotary frequencies of its own and shares no batch");
       }
-      return rounded(rotary.tables(length, length));
+      return RotaryTables.of(rotary.tables(length, length), compute, backend);
     }
-    Rotary.Tables tables = rotaryTables;
-    if (tables.positions() < length) {
-      int doubled = Math.min(KEPT_ROWS, 2 * tables.positions());
-      tables = rounded(rotary.tables(Math.max(length, doubled), length));
-      if (length <= KEPT_ROWS) {
-        rotaryTables = tables;
-      }
+    RotaryTables tables = longest();
+    if (tables != null && tables.positions() >= length) {
+      return tables;
     }
-    return tables;
+    int doubled = tables == null ? 0 : Math.min(KEPT_ROWS, 2 * tables.positions());
+    RotaryTables longer =
+        RotaryTables.of(rotary.tables(Math.max(length, doubled), length), compute, backend);
+    if (length <= KEPT_ROWS) {
+      rotaryTables.add(longer);
+    }
+    return longer;
   }
 
-  private Rotary.Tables rounded(Rotary.Tables tables) {
-    operations.round(compute, tables.cos(), tables.cos().length);
-    operations.round(compute, tables.sin(), tables.sin().length);
-    return tables;
+  private RotaryTables longest() {
+    return rotaryTables.stream().max(Comparator.comparingInt(RotaryTables::positions)).orElse(null);
   }
 
   public Architecture architecture() {
@@ -259,6 +278,8 @@ public final class Decoder implements AutoCloseable {
   @Override
   public void close() {
     if (closed.compareAndSet(false, true)) {
+      workspaces.forEach(Workspace::close);
+      rotaryTables.forEach(RotaryTables::close);
       weights.close();
     }
   }

@@ -6,6 +6,7 @@ import java.util.OptionalInt;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.kernel.Activation;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
+import org.cliffwatch.quantizer.kernel.Normalization;
 import org.cliffwatch.quantizer.kernel.Projection;
 
 /** GPT-2 and Cerebras-GPT: LayerNorm, learned positions, weights stored (inputs, outputs). */
@@ -38,8 +39,7 @@ final class Gpt2 extends Family {
         hidden,
         hidden,
         config.positive("n_inner", 4 * hidden),
-        new Architecture.Norm(
-            Architecture.Norm.Kind.LAYER, epsilon(config, "layer_norm_epsilon", 1e-5)),
+        new Architecture.Norm(Normalization.LAYER, epsilon(config, "layer_norm_epsilon", 1e-5)),
         Architecture.Residual.BEFORE,
         activation,
         false,

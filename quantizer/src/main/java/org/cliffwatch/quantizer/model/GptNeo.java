@@ -7,6 +7,7 @@ import java.util.OptionalInt;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.kernel.Activation;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
+import org.cliffwatch.quantizer.kernel.Normalization;
 
 /** GPT-Neo: GPT-2 with unscaled attention that is local in some layers. */
 final class GptNeo extends Family {
@@ -35,8 +36,7 @@ final class GptNeo extends Family {
         hidden,
         hidden,
         config.positive("intermediate_size", 4 * hidden),
-        new Architecture.Norm(
-            Architecture.Norm.Kind.LAYER, epsilon(config, "layer_norm_epsilon", 1e-5)),
+        new Architecture.Norm(Normalization.LAYER, epsilon(config, "layer_norm_epsilon", 1e-5)),
         Architecture.Residual.BEFORE,
         activation,
         false,

@@ -7,6 +7,7 @@ import java.util.OptionalInt;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.kernel.Activation;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
+import org.cliffwatch.quantizer.kernel.Normalization;
 import org.cliffwatch.quantizer.kernel.Projection;
 
 /** GPT-NeoX and Pythia: LayerNorm, parallel residual, rotary on a part of each head. */
@@ -40,8 +41,7 @@ final class GptNeox extends Family {
         hidden,
         hidden,
         config.positive("intermediate_size"),
-        new Architecture.Norm(
-            Architecture.Norm.Kind.LAYER, epsilon(config, "layer_norm_eps", 1e-5)),
+        new Architecture.Norm(Normalization.LAYER, epsilon(config, "layer_norm_eps", 1e-5)),
         config.flag("use_parallel_residual", true)
             ? Architecture.Residual.PARALLEL
             : Architecture.Residual.BEFORE,

@@ -7,6 +7,7 @@ import java.util.OptionalInt;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.kernel.Activation;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
+import org.cliffwatch.quantizer.kernel.Normalization;
 
 /** GPT-J: one LayerNorm before parallel halves, rotary on neighbouring pairs. */
 final class Gptj extends Family {
@@ -37,8 +38,7 @@ final class Gptj extends Family {
         hidden,
         hidden,
         config.positive("n_inner", 4 * hidden),
-        new Architecture.Norm(
-            Architecture.Norm.Kind.LAYER, epsilon(config, "layer_norm_epsilon", 1e-5)),
+        new Architecture.Norm(Normalization.LAYER, epsilon(config, "layer_norm_epsilon", 1e-5)),
         Architecture.Residual.PARALLEL,
         activation,
         false,

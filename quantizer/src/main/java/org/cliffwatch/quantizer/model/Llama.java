@@ -7,6 +7,7 @@ import java.util.OptionalInt;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.kernel.Activation;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
+import org.cliffwatch.quantizer.kernel.Normalization;
 
 /** LLaMA 1–3, SmolLM, TinyLlama and many more: RMSNorm, rotary, grouped queries, gated SiLU. */
 class Llama extends Family {
@@ -91,7 +92,7 @@ class Llama extends Family {
         hidden,
         hidden,
         config.positive("intermediate_size"),
-        new Architecture.Norm(Architecture.Norm.Kind.RMS, epsilon(config, "rms_norm_eps", 1e-6)),
+        new Architecture.Norm(Normalization.RMS, epsilon(config, "rms_norm_eps", 1e-6)),
         Architecture.Residual.BEFORE,
         activation,
         true,

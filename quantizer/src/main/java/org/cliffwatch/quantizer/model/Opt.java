@@ -8,6 +8,7 @@ import java.util.OptionalInt;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.kernel.Activation;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
+import org.cliffwatch.quantizer.kernel.Normalization;
 import org.cliffwatch.quantizer.kernel.Projection;
 
 /**
@@ -43,7 +44,7 @@ final class Opt extends Family {
         hidden,
         config.positive("word_embed_proj_dim", hidden),
         config.positive("ffn_dim", 3072),
-        new Architecture.Norm(Architecture.Norm.Kind.LAYER, EPSILON),
+        new Architecture.Norm(Normalization.LAYER, EPSILON),
         config.flag("do_layer_norm_before", true)
             ? Architecture.Residual.BEFORE
             : Architecture.Residual.AFTER,

@@ -6,9 +6,12 @@ import java.util.Map;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
 import org.cliffwatch.quantizer.kernel.Backend;
+import org.cliffwatch.quantizer.kernel.Constants;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.Linear;
+import org.cliffwatch.quantizer.kernel.MatrixRows;
 import org.cliffwatch.quantizer.kernel.Projection;
+import org.cliffwatch.quantizer.kernel.Table;
 import org.cliffwatch.quantizer.kernel.VocabularyHead;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 import org.cliffwatch.quantizer.scheme.Precision;
@@ -26,25 +29,31 @@ final class PackedWeights implements AutoCloseable {
    */
   record Block(
       AttentionShape shape,
-      Weights.Norm attentionNorm,
+      Constants alibi,
+      Norm attentionNorm,
       Linear queryKeyValue,
-      Weights.Norm queryNorm,
-      Weights.Norm keyNorm,
+      Norm queryNorm,
+      Norm keyNorm,
       Linear attentionOut,
-      Weights.Norm feedForwardNorm,
+      Norm feedForwardNorm,
       Linear feedForwardIn,
       Linear feedForwardOut) {}
 
-  /** (vocabulary, embedding width): looked up in the checkpoint, neither packed nor rounded. */
-  final WeightRows tokens;
+  /**
+   * @param bias null where the norm has none
+   */
+  record Norm(Constants weight, Constants bias) {}
+
+  /** (vocabulary, embedding width). */
+  final Table tokens;
 
   /** (rows of the table, hidden). */
-  final float[] positions;
+  final Table positions;
 
-  final Weights.Norm embeddingNorm;
+  final Norm embeddingNorm;
   final Linear projectIn;
   final List<Block> blocks = new ArrayList<>();
-  final Weights.Norm finalNorm;
+  final Norm finalNorm;
   final Linear projectOut;
   final VocabularyHead head;
 
@@ -52,27 +61,30 @@ final class PackedWeights implements AutoCloseable {
   private final Precision precision;
   private final List<Linear> linears = new ArrayList<>();
 
+  /** Everything a backend keeps, in the order it was packed. */
+  private final List<AutoCloseable> packed = new ArrayList<>();
+
   PackedWeights(Inventory inventory, Precision precision, Backend backend) {
     this.backend = backend;
     this.precision = precision;
     Architecture architecture = inventory.architecture();
     Weights weights = inventory.weights();
     try {
-      tokens = weights.tokens();
-      positions = weights.positions() == null ? null : rounded(all(weights.positions()));
-      embeddingNorm = rounded(weights.embeddingNorm());
+      tokens = table(weights.tokens());
+      positions = weights.positions() == null ? null : table(rounded(weights.positions()));
+      embeddingNorm = norm(weights.embeddingNorm());
       projectIn = unquantized(weights.projectIn());
       for (int i = 0; i < architecture.layers(); i++) {
         blocks.add(
             block(architecture.attention().get(i), weights.layers().get(i), architecture.gated()));
       }
-      finalNorm = rounded(weights.finalNorm());
+      finalNorm = norm(weights.finalNorm());
       projectOut = unquantized(weights.projectOut());
+      Projection projection = weights.head();
       head =
-          backend.head(
-              weights.head().weight(), rounded(weights.head().bias()), precision.compute());
+          kept(backend.head(projection.weight(), rounded(projection.bias()), precision.compute()));
     } catch (RuntimeException | Error e) {
-      linears.forEach(Linear::close);
+      close();
       throw e;
     }
   }
@@ -80,12 +92,13 @@ final class PackedWeights implements AutoCloseable {
   private Block block(AttentionShape shape, Weights.Layer layer, boolean gated) {
     return new Block(
         shape,
-        rounded(layer.attentionNorm()),
+        constants(shape.alibi()),
+        norm(layer.attentionNorm()),
         linear(precision, layer.query(), layer.key(), layer.value()),
-        rounded(layer.queryNorm()),
-        rounded(layer.keyNorm()),
+        norm(layer.queryNorm()),
+        norm(layer.keyNorm()),
         linear(precision, layer.attentionOutput()),
-        rounded(layer.feedForwardNorm()),
+        norm(layer.feedForwardNorm()),
         gated ? linear(precision, layer.gate(), layer.up()) : linear(precision, layer.up()),
         linear(precision, layer.down()));
   }
@@ -95,7 +108,7 @@ final class PackedWeights implements AutoCloseable {
     for (Projection projection : projections) {
       rounded.add(new Projection(projection.weight(), rounded(projection.bias())));
     }
-    Linear linear = backend.linear(rounded, as);
+    Linear linear = kept(backend.linear(rounded, as));
     linears.add(linear);
     return linear;
   }
@@ -110,21 +123,32 @@ final class PackedWeights implements AutoCloseable {
     return linear(new Precision("unquantized", "float", bits, bits, compute, Map.of()), projection);
   }
 
-  private Weights.Norm rounded(Weights.Norm norm) {
-    return norm == null ? null : new Weights.Norm(rounded(norm.weight()), rounded(norm.bias()));
+  private Norm norm(Weights.Norm norm) {
+    return norm == null
+        ? null
+        : new Norm(constants(rounded(norm.weight())), constants(rounded(norm.bias())));
+  }
+
+  private Constants constants(float[] values) {
+    return values == null ? null : kept(backend.constants(values));
+  }
+
+  private Table table(WeightRows rows) {
+    return kept(backend.table(rows, precision.compute()));
+  }
+
+  private <T extends AutoCloseable> T kept(T made) {
+    packed.add(made);
+    return made;
   }
 
   /** A copy rounded to the compute type. */
   private float[] rounded(float[] values) {
-    if (values == null) {
-      return null;
-    }
-    float[] rounded = values.clone();
-    backend.operations().round(precision.compute(), rounded, rounded.length);
-    return rounded;
+    return values == null ? null : precision.compute().rounded(values);
   }
 
-  private static float[] all(WeightRows matrix) {
+  /** A copy in memory, rounded to the compute type. */
+  private MatrixRows rounded(WeightRows matrix) {
     int width = matrix.columns();
     if ((long) matrix.rows() * width > Integer.MAX_VALUE - 8) {
       throw new InvalidInputException(
@@ -140,9 +164,9 @@ final class PackedWeights implements AutoCloseable {
     float[] row = new float[width];
     for (int r = 0; r < matrix.rows(); r++) {
       matrix.row(r, row);
-      System.arraycopy(row, 0, all, r * width, width);
+      System.arraycopy(rounded(row), 0, all, r * width, width);
     }
-    return all;
+    return new MatrixRows(matrix.name(), matrix.rows(), width, all);
   }
 
   /** Native and heap memory of what is packed. */
@@ -152,7 +176,12 @@ final class PackedWeights implements AutoCloseable {
 
   @Override
   public void close() {
-    head.close();
-    linears.forEach(Linear::close);
+    for (AutoCloseable each : packed) {
+      try {
+        each.close();
+      } catch (Exception e) {
+        throw new IllegalStateException(e); // None of them declares one.
+      }
+    }
   }
 }

@@ -1,75 +1,104 @@
 package org.cliffwatch.quantizer.model;
 
+import java.util.ArrayList;
+import java.util.List;
+import org.cliffwatch.quantizer.kernel.Rows;
+import org.cliffwatch.quantizer.kernel.Session;
+
 /**
- * The arrays one forward pass works in, kept for the next: nothing is allocated a layer. Sized for
- * the largest batch it has seen.
+ * The rows that forward passes on one thread work in, kept for the next: nothing is allocated a
+ * layer. Sized for the largest batch it has seen.
  */
-final class Workspace {
+final class Workspace implements AutoCloseable {
   private static final int STEP = 256;
 
   /** (rows, hidden): the residual stream. */
-  float[] x = {};
+  Rows x;
 
   /** (rows, hidden): x normalized. */
-  float[] normalized = {};
-
-  /** (rows, hidden): what a block's half adds to x. */
-  float[] update = {};
+  Rows normalized;
 
   /** (rows, heads · head size). */
-  float[] query = {};
+  Rows query;
 
   /** (rows, key heads · head size). */
-  float[] key = {};
+  Rows key;
 
   /** (rows, key heads · head size). */
-  float[] value = {};
+  Rows value;
 
   /** (rows, heads · head size). */
-  float[] attended = {};
+  Rows attended;
 
   /** (rows, intermediate): what is activated. */
-  float[] gate = {};
+  Rows gate;
 
-  /** (rows, intermediate): what the activated is multiplied by, in gated feed-forwards. */
-  float[] up = {};
+  /** (rows, intermediate): what the activated is multiplied by, or null: nothing is. */
+  Rows up;
 
-  /** (rows, embedding width), where that is not the hidden width. */
-  float[] embedded = {};
+  /** (rows, embedding width), or null where that is the hidden width. */
+  Rows embedded;
 
-  /** (embedding width). */
-  float[] row = {};
-
-  /** (rows): positions in their sequences. */
-  int[] positions = {};
-
+  private final Session session;
+  private final Architecture architecture;
+  private final List<Rows> all = new ArrayList<>();
+  private Rows waiting;
   private int capacity;
 
+  Workspace(Session session, Architecture architecture) {
+    this.session = session;
+    this.architecture = architecture;
+  }
+
+  Session session() {
+    return session;
+  }
+
   /**
-   * Makes room for a batch: in steps, so that batches a little larger need no new arrays.
+   * Makes room for a batch: in steps, so that batches a little larger need no new rows.
    *
-   * @param most rows that arrays can have, at least {@code wanted}
+   * @param most rows there can be, at least {@code wanted}
    */
-  void reserve(Architecture a, int wanted, int most) {
+  void reserve(int wanted, int most) {
     if (wanted <= capacity) {
       return;
     }
+    release();
+    Architecture a = architecture;
     int rows = (int) Math.min(most, ((long) wanted + STEP - 1) / STEP * STEP);
-    int queries = queries(a);
-    int keys = keys(a);
-    x = new float[rows * a.hidden()];
-    normalized = new float[rows * a.hidden()];
-    update = new float[rows * a.hidden()];
-    query = new float[rows * queries];
-    key = new float[rows * keys];
-    value = new float[rows * keys];
-    attended = new float[rows * queries];
-    gate = new float[rows * a.intermediate()];
-    up = a.gated() ? new float[rows * a.intermediate()] : up;
-    embedded = isProjected(a) ? new float[rows * a.embeddingWidth()] : embedded;
-    row = new float[a.embeddingWidth()];
-    positions = new int[rows];
+    x = rows(rows, a.hidden());
+    normalized = rows(rows, a.hidden());
+    query = rows(rows, queries(a));
+    key = rows(rows, keys(a));
+    value = rows(rows, keys(a));
+    attended = rows(rows, queries(a));
+    gate = rows(rows, a.intermediate());
+    up = a.gated() ? rows(rows, a.intermediate()) : null;
+    embedded = isProjected(a) ? rows(rows, a.embeddingWidth()) : null;
     capacity = rows;
+  }
+
+  private Rows rows(int count, int width) {
+    Rows rows = session.rows(count, width);
+    all.add(rows);
+    return rows;
+  }
+
+  private void release() {
+    all.forEach(Rows::close);
+    all.clear();
+    capacity = 0;
+  }
+
+  /**
+   * (rows, embedding width): outputs that wait for others before they go through the vocabulary
+   * projection.
+   */
+  Rows waiting(int rows) {
+    if (waiting == null) {
+      waiting = session.rows(rows, architecture.embeddingWidth());
+    }
+    return waiting;
   }
 
   /** Rows there is room for. */
@@ -77,13 +106,15 @@ final class Workspace {
     return capacity;
   }
 
-  /** Floats a row takes in the widest array. */
+  /** Floats a row takes in the widest of the rows. */
   static int widest(Architecture a) {
     int inBlock = Math.max(a.intermediate(), Math.max(queries(a), keys(a)));
     return Math.max(inBlock, Math.max(a.hidden(), a.embeddingWidth()));
   }
 
-  /** Bytes a row takes in all arrays. */
+  /**
+   * Bytes a row takes in all of them, with its position and what is added to the residual stream.
+   */
   static long rowBytes(Architecture a) {
     long floats = 3L * a.hidden() + 2L * queries(a) + 2L * keys(a);
     floats += (a.gated() ? 2L : 1L) * a.intermediate();
@@ -101,5 +132,15 @@ final class Workspace {
 
   private static int keys(Architecture a) {
     return a.attention().stream().mapToInt(s -> s.keyHeads() * s.headSize()).max().orElse(0);
+  }
+
+  @Override
+  public void close() {
+    release();
+    if (waiting != null) {
+      waiting.close();
+      waiting = null;
+    }
+    session.close();
   }
 }

@@ -10,12 +10,6 @@ import org.cliffwatch.quantizer.model.Batches;
 
 /** A batch's sequences packed so that every shared prefix is one token run. */
 final class PrefixTree {
-  /**
-   * Rows of a batch beyond those of its first sequence. Enough that weights streamed from memory
-   * are reused, few enough that a batch's activations stay in the cache.
-   */
-  private static final int BATCH_ROWS = 384;
-
   private final List<TokenSequence> sequences;
   private final int[][] rowsOfTargets;
 
@@ -46,9 +40,10 @@ final class PrefixTree {
    * Packs sequences into batches. Sorted, those that share a prefix are neighbours; where a batch
    * is full it is cut between two of its last that share least.
    *
+   * @param wanted rows of a batch beyond those of its first sequence
    * @param most rows a batch may have; no sequence is longer
    */
-  static Packed pack(List<TokenSequence> sequences, int most) {
+  static Packed pack(List<TokenSequence> sequences, int wanted, int most) {
     Integer[] order = new Integer[sequences.size()];
     Arrays.setAll(order, i -> i);
     Arrays.sort(
@@ -56,7 +51,7 @@ final class PrefixTree {
     Targets targets = new Targets(sequences);
     List<Batch> batches = new ArrayList<>();
     for (int from = 0; from < order.length; ) {
-      int to = end(sequences, order, from, most);
+      int to = end(sequences, order, from, wanted, most);
       int[] chosen = Arrays.stream(order, from, to).mapToInt(i -> i).toArray();
       PrefixTree tree = new PrefixTree(Arrays.stream(chosen).mapToObj(sequences::get).toList());
       batches.add(tree.batch(targets.add(tree, chosen)));
@@ -116,16 +111,17 @@ final class PrefixTree {
   }
 
   /** Where the batch ends that begins with the {@code from}th. */
-  private static int end(List<TokenSequence> sequences, Integer[] order, int from, int most) {
+  private static int end(
+      List<TokenSequence> sequences, Integer[] order, int from, int wanted, int most) {
     TokenSequence last = sequences.get(order[from]);
-    int room = Math.min(BATCH_ROWS, most - last.input().length);
+    int room = Math.min(wanted, most - last.input().length);
     int rows = 0;
     int cut = order.length;
     int least = Integer.MAX_VALUE;
     for (int i = from + 1; i < order.length; i++) {
       TokenSequence next = sequences.get(order[i]);
       int shared = shared(last, next);
-      if (rows >= BATCH_ROWS * 3 / 4 && shared <= least) {
+      if (rows >= wanted * 3 / 4 && shared <= least) {
         least = shared;
         cut = i;
       }

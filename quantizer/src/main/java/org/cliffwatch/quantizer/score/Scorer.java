@@ -11,12 +11,12 @@ import java.util.concurrent.atomic.LongAdder;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backend;
+import org.cliffwatch.quantizer.kernel.Nudge;
 import org.cliffwatch.quantizer.kernel.Stage;
 import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.model.Batch;
 import org.cliffwatch.quantizer.model.Batches;
 import org.cliffwatch.quantizer.model.Inventory;
-import org.cliffwatch.quantizer.model.Nudge;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.tokenizer.Tokenizer;
 
@@ -151,7 +151,8 @@ public final class Scorer implements AutoCloseable {
   }
 
   private Score[] score(List<TokenSequence> sequences, Nudge nudge, Stopwatch watch) {
-    PrefixTree.Packed packed = PrefixTree.pack(sequences, model.decoder().mostRows());
+    PrefixTree.Packed packed =
+        PrefixTree.pack(sequences, model.decoder().batchRows(), model.decoder().mostRows());
     Batches batches = packed.batches();
     double[] logProbability = new double[batches.targets().length];
     boolean[] greedy = new boolean[logProbability.length];

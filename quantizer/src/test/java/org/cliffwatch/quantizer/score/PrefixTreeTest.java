@@ -18,6 +18,9 @@ class PrefixTreeTest {
   /** Rows that no batch here has. */
   private static final int MANY = 100_000;
 
+  /** Rows of a batch, beyond those of its first sequence. */
+  private static final int WANTED = 384;
+
   @Test
   void sharedPrefixIsOneRun() {
     PrefixTree.Packed packed =
@@ -26,6 +29,7 @@ class PrefixTreeTest {
                 sequence(new int[] {1, 2, 3, 4}, 9),
                 sequence(new int[] {1, 2, 5}, 7, 8),
                 sequence(new int[] {1, 2}, 6)),
+            WANTED,
             MANY);
     assertThat(packed.batches().batches()).hasSize(1);
     Batch batch = packed.batches().batches().get(0);
@@ -41,7 +45,7 @@ class PrefixTreeTest {
 
   @Test
   void nothingToPackGivesNoBatch() {
-    PrefixTree.Packed packed = PrefixTree.pack(List.of(), MANY);
+    PrefixTree.Packed packed = PrefixTree.pack(List.of(), WANTED, MANY);
     assertThat(packed.batches().batches()).isEmpty();
     assertThat(packed.batches().firstTarget()).containsExactly(0);
     assertThat(packed.slots()).isEmpty();
@@ -62,7 +66,7 @@ class PrefixTreeTest {
     }
     // Half of the time little more than the longest sequence.
     int most = seed % 2 == 0 ? MANY : 45;
-    PrefixTree.Packed packed = PrefixTree.pack(sequences, most);
+    PrefixTree.Packed packed = PrefixTree.pack(sequences, WANTED, most);
     List<Batch> batchOfRow = new ArrayList<>();
     List<Integer> rowInBatch = new ArrayList<>();
     for (Batch batch : packed.batches().batches()) {
@@ -107,7 +111,7 @@ class PrefixTreeTest {
         sequences.add(sequence(input, 1));
       }
     }
-    List<Batch> batches = PrefixTree.pack(sequences, MANY).batches().batches();
+    List<Batch> batches = PrefixTree.pack(sequences, WANTED, MANY).batches().batches();
     assertThat(batches).hasSizeGreaterThan(2);
     for (Batch batch : batches) {
       assertThat(batch.tokens().length % 80).isZero();

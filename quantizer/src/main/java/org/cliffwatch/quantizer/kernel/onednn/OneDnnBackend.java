@@ -2,8 +2,8 @@ package org.cliffwatch.quantizer.kernel.onednn;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.kernel.HostBackend;
 import org.cliffwatch.quantizer.kernel.HostOperations;
 import org.cliffwatch.quantizer.kernel.Linear;
 import org.cliffwatch.quantizer.kernel.Projection;
@@ -15,7 +15,7 @@ import org.cliffwatch.quantizer.scheme.Scheme;
 import org.cliffwatch.quantizer.scheme.Schemes;
 
 /** Products by oneDNN, everything else on the Vector API. */
-final class OneDnnBackend implements Backend {
+final class OneDnnBackend extends HostBackend {
   private final String kernel;
   private final Packing packing;
   private final Workspaces workspaces;

@@ -2,8 +2,8 @@ package org.cliffwatch.quantizer.kernel.reference;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.kernel.HostBackend;
 import org.cliffwatch.quantizer.kernel.HostOperations;
 import org.cliffwatch.quantizer.kernel.Linear;
 import org.cliffwatch.quantizer.kernel.Projection;
@@ -14,7 +14,7 @@ import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Schemes;
 
 /** Every form of linear layer, written to be read. */
-final class ReferenceBackend implements Backend {
+final class ReferenceBackend extends HostBackend {
   private final String kernel;
 
   ReferenceBackend(String kernel) {

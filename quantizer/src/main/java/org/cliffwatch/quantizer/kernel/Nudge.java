@@ -1,6 +1,4 @@
-package org.cliffwatch.quantizer.model;
-
-import org.cliffwatch.quantizer.kernel.FloatType;
+package org.cliffwatch.quantizer.kernel;
 
 /**
  * The rounding luck of one replica, drawn anew at the embedding output and amplified by every
@@ -28,11 +26,11 @@ public record Nudge(long seed, int replica) {
    *
    * @param compute what the row is rounded to, before and after
    */
-  void apply(float[] x, int at, int width, int position, int token, FloatType compute) {
+  public void apply(float[] x, int at, int width, int position, int token, FloatType compute) {
     if (replica == 0) {
       return;
     }
-    long row = mix(mix(mix(mix(seed) + replica) + position) + token);
+    long row = mix(mix(mix(seeded()) + position) + token);
     for (int i = 0; i < width; i++) {
       long drawn = mix(row + i * GAMMA);
       x[at + i] =
@@ -40,6 +38,11 @@ public record Nudge(long seed, int replica) {
               ? scaled(x[at + i], drawn)
               : flipped(x[at + i], drawn, compute);
     }
+  }
+
+  /** What the hashes of all rows begin with. */
+  public long seeded() {
+    return mix(seed) + replica;
   }
 
   private static float scaled(float x, long drawn) {

@@ -1,10 +1,9 @@
-package org.cliffwatch.quantizer.model;
+package org.cliffwatch.quantizer.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.Arrays;
 import java.util.stream.IntStream;
-import org.cliffwatch.quantizer.kernel.FloatType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;

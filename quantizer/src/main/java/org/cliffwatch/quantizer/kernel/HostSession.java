@@ -1,0 +1,224 @@
+package org.cliffwatch.quantizer.kernel;
+
+/** Operations on Java arrays, one after another. */
+final class HostSession implements Session {
+  /** (capacity, width), row-major. */
+  private record Array(int width, float[] values) implements Rows {
+    @Override
+    public void close() {}
+  }
+
+  record Values(float[] values) implements Constants {
+    @Override
+    public void close() {}
+  }
+
+  /** Neither copied nor rounded: looked up in the checkpoint. */
+  record Lookup(WeightRows rows) implements Table {
+    @Override
+    public void close() {}
+  }
+
+  private final HostOperations operations;
+  private final FloatType compute;
+  private int[] tokens;
+  private int[] positions;
+  private TokenRuns runs;
+  private Stopwatch watch;
+  private int rows;
+
+  /** What a product adds to other rows. */
+  private float[] update = {};
+
+  /** A table's row. */
+  private float[] row = {};
+
+  HostSession(HostOperations operations, FloatType compute) {
+    this.operations = operations;
+    this.compute = compute;
+  }
+
+  @Override
+  public Rows rows(int capacity, int width) {
+    return new Array(width, new float[capacity * width]);
+  }
+
+  @Override
+  public void begin(int[] tokens, TokenRuns runs, Stopwatch watch) {
+    this.tokens = tokens;
+    this.positions = runs.positions();
+    this.runs = runs;
+    this.watch = watch;
+    this.rows = tokens.length;
+  }
+
+  @Override
+  public void embed(Table table, Nudge nudge, Rows y) {
+    WeightRows embeddings = ((Lookup) table).rows();
+    int width = y.width();
+    float[] values = values(y);
+    row = atLeast(row, width);
+    for (int r = 0; r < rows; r++) {
+      embeddings.row(tokens[r], row);
+      System.arraycopy(row, 0, values, r * width, width);
+    }
+    round(values, rows * width);
+    for (int r = 0; r < rows; r++) {
+      nudge.apply(values, r * width, width, positions[r], tokens[r], compute);
+    }
+    watch.lap(Stage.REST);
+  }
+
+  @Override
+  public void addPositions(Table table, int offset, Rows x) {
+    WeightRows learned = ((Lookup) table).rows();
+    int width = x.width();
+    float[] values = values(x);
+    row = atLeast(row, width);
+    for (int r = 0; r < rows; r++) {
+      learned.row(positions[r] + offset, row);
+      for (int i = 0; i < width; i++) {
+        values[r * width + i] += row[i];
+      }
+    }
+    round(values, rows * width);
+    watch.lap(Stage.ELEMENTWISE);
+  }
+
+  @Override
+  public void normalize(
+      Normalization kind,
+      float epsilon,
+      Constants weight,
+      Constants bias,
+      Rows x,
+      int parts,
+      Rows y) {
+    float[] gains = values(weight);
+    int width = gains.length;
+    float[] to = values(y);
+    switch (kind) {
+      case RMS -> operations.rmsNorm(values(x), rows * parts, width, gains, epsilon, to);
+      case LAYER ->
+          operations.layerNorm(values(x), rows * parts, width, gains, values(bias), epsilon, to);
+    }
+    round(to, rows * parts * width);
+    watch.lap(Stage.ELEMENTWISE);
+  }
+
+  @Override
+  public void multiply(Linear layer, Rows x, Rows... y) {
+    float[][] results = new float[y.length][];
+    for (int p = 0; p < y.length; p++) {
+      results[p] = values(y[p]);
+    }
+    layer.apply(values(x), rows, watch, results);
+  }
+
+  @Override
+  public void addProduct(Linear layer, Rows x, Rows to) {
+    int n = rows * to.width();
+    update = atLeast(update, n);
+    layer.apply(values(x), rows, watch, update);
+    operations.add(values(to), update, n);
+    round(values(to), n);
+    watch.lap(Stage.ELEMENTWISE);
+  }
+
+  @Override
+  public void addFeedForward(Linear in, Activation f, Linear out, Rows x, Rows[] inner, Rows to) {
+    multiply(in, x, inner);
+    float[] activated = values(inner[0]);
+    int n = rows * inner[0].width();
+    if (inner.length == 1) {
+      operations.activate(f, activated, n);
+    } else {
+      operations.activateGated(f, activated, values(inner[1]), n);
+    }
+    round(activated, n);
+    watch.lap(Stage.ELEMENTWISE);
+    addProduct(out, inner[0], to);
+  }
+
+  @Override
+  public void rotate(
+      Rows x,
+      int heads,
+      int headSize,
+      int rotated,
+      Constants cos,
+      Constants sin,
+      boolean interleaved) {
+    float[] values = values(x);
+    operations.rotate(
+        values, rows, heads, headSize, rotated, positions, values(cos), values(sin), interleaved);
+    round(values, rows * heads * headSize);
+  }
+
+  @Override
+  public void attend(Rows q, Rows k, Rows v, AttentionShape shape, Constants alibi, Rows y) {
+    operations.attention(values(q), values(k), values(v), runs, shape, values(y));
+    round(values(y), rows * shape.heads() * shape.headSize());
+    watch.lap(Stage.ATTENTION);
+  }
+
+  @Override
+  public void keep(int[] kept, Rows... all) {
+    if (kept.length == rows) {
+      return;
+    }
+    for (Rows x : all) {
+      float[] values = values(x);
+      int width = x.width();
+      for (int i = 0; i < kept.length; i++) {
+        System.arraycopy(values, kept[i] * width, values, i * width, width);
+      }
+    }
+    rows = kept.length;
+    watch.lap(Stage.REST);
+  }
+
+  @Override
+  public void append(Rows from, Rows to, int at) {
+    int width = from.width();
+    System.arraycopy(values(from), 0, values(to), at * width, rows * width);
+  }
+
+  @Override
+  public void score(
+      VocabularyHead head,
+      Rows x,
+      int count,
+      int[] firstTarget,
+      int[] targets,
+      double[] logProbability,
+      boolean[] greedy) {
+    head.score(values(x), count, firstTarget, targets, watch, logProbability, greedy);
+  }
+
+  @Override
+  public void logits(VocabularyHead head, Rows x, float[] out) {
+    head.logits(values(x), rows, out);
+  }
+
+  private void round(float[] x, int n) {
+    if (compute != FloatType.FLOAT32) {
+      operations.round(compute, x, n);
+    }
+  }
+
+  private static float[] values(Rows rows) {
+    return ((Array) rows).values();
+  }
+
+  private static float[] values(Constants constants) {
+    return constants == null ? null : ((Values) constants).values();
+  }
+
+  private static float[] atLeast(float[] array, int length) {
+    return array.length < length ? new float[length] : array;
+  }
+
+  @Override
+  public void close() {}
+}
