@@ -16,6 +16,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.Function;
 import org.apache.spark.util.SerializableConfiguration;
+import org.cliffwatch.jobs.score.AssignedGpu;
 import org.cliffwatch.jobs.score.LocalCheckpoints;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.Suite.TaskData;
@@ -148,6 +149,7 @@ public final class Planner {
               + "', expected a kernel of that backend");
     }
     String wanted = pinned ? suite.kernel() : suite.backend();
+    AssignedGpu.takeDrivers(spark.resources());
     Set<String> sets = onExecutors(slot -> instructionSet());
     InstructionSet common = sets.size() == 1 ? null : common(sets);
     return agreed(onExecutors(slot -> offered(wanted, pinned, common)));
@@ -223,6 +225,7 @@ public final class Planner {
 
   private static Offer offered(String wanted, boolean pinned, InstructionSet common) {
     try {
+      AssignedGpu.take();
       if (pinned) {
         return new Offer(Backends.openKernel(wanted).kernel(), null, null);
       }

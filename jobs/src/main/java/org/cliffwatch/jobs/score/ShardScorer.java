@@ -58,6 +58,7 @@ final class ShardScorer implements Function<Shard, ShardReport> {
   public ShardReport call(Shard shard) {
     List<ItemRecord> records =
         List.of(items.value()).subList(shard.first(), shard.first() + shard.items());
+    AssignedGpu.take();
     try (ScorerCache.Lease lease = lease()) {
       Scorer scorer = lease.scorer();
       long start = System.nanoTime();

@@ -16,14 +16,14 @@ public interface Backend {
    * is quantized once.
    *
    * @param projections at least one, of equal inputs; each is a layer of its own to the precision's
-   *     scheme
+   *     scheme; biases have been rounded to its compute type
    */
   Linear linear(List<Projection> projections, Precision precision);
 
   /**
    * Packs one linear layer.
    *
-   * @param bias (outputs) or null
+   * @param bias (outputs), rounded to the precision's compute type, or null
    */
   default Linear linear(WeightRows weight, float[] bias, Precision precision) {
     return linear(List.of(new Projection(weight, bias)), precision);

@@ -18,6 +18,8 @@ public enum Stage {
   VOCABULARY,
   /** Its inputs packed, and its log-softmax. */
   LOG_SUM_EXP,
+  /** Waiting for a device, which works while the host goes on. */
+  DEVICE,
   /** Embedding, sorting and packing. */
   REST;
 

@@ -52,7 +52,10 @@ public final class Inventory {
   private static Inventory read(Checkpoint checkpoint) {
     Family family = Family.of(checkpoint.config());
     Architecture architecture = family.architecture(checkpoint.config());
-    Weights weights = family.weights(checkpoint, architecture);
+    return of(architecture, family.weights(checkpoint, architecture));
+  }
+
+  static Inventory of(Architecture architecture, Weights weights) {
     List<List<Matrix>> layers = new ArrayList<>();
     for (Weights.Layer layer : weights.layers()) {
       layers.add(matrices(layer.query(), layer.key(), layer.value()));

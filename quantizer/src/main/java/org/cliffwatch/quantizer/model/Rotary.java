@@ -38,6 +38,11 @@ public final class Rotary {
     this.attentionFactor = attentionFactor;
   }
 
+  /** Theta 10 000, no scaling. */
+  static Rotary plain(int width) {
+    return plain(width, DEFAULT_THETA);
+  }
+
   /** GPT-J's: pairs (2i, 2i + 1), theta 10 000, no scaling. */
   static Rotary interleaved(int rotated) {
     return new Rotary(

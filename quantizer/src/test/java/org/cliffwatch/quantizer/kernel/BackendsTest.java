@@ -27,7 +27,7 @@ class BackendsTest {
     assertThatThrownBy(() -> Backends.choose("onednn", INEXACT))
         .isInstanceOf(InvalidInputException.class)
         .hasMessage("backend onednn is not available here: not exact");
-    assertThatThrownBy(() -> Backends.open("cuda"))
+    assertThatThrownBy(() -> Backends.open("tpu"))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("it is not on the class path");
     assertThatThrownBy(() -> Backends.choose("auto", new Backends.Offer(Map.of(), Map.of())))

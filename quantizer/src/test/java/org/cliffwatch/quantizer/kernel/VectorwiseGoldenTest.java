@@ -16,7 +16,7 @@ import org.cliffwatch.quantizer.scheme.Vectorwise;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** One linear layer of which every integer, scale and output is known. */
 @Tag("shared")
@@ -54,7 +54,7 @@ class VectorwiseGoldenTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"reference", "onednn"})
+  @MethodSource("org.cliffwatch.quantizer.kernel.OfferedBackends#names")
   void products(String backend) throws IOException {
     Tensors golden = new Tensors(Shared.path(FILE));
     int rows = golden.shape("x")[0];
@@ -69,7 +69,7 @@ class VectorwiseGoldenTest {
 
   /** Every layer of three blocks of SmolLM2-135M, on the inputs its float32 model gives them. */
   @ParameterizedTest
-  @ValueSource(strings = {"reference", "onednn"})
+  @MethodSource("org.cliffwatch.quantizer.kernel.OfferedBackends#names")
   void layersOfARealModel(String backend) throws IOException {
     Tensors golden = new Tensors(Shared.path("golden/lm-eval-smollm2/w8a8_layers.safetensors"));
     Precision w8a8 = Precisions.packaged().named("w8a8");

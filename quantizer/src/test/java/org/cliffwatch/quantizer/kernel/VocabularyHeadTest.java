@@ -8,7 +8,7 @@ import java.util.SplittableRandom;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 class VocabularyHeadTest {
   /** Of log-probabilities around 10 nats: float32 logits, a float32 sum of exponentials. */
@@ -74,7 +74,7 @@ class VocabularyHeadTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"reference", "onednn"})
+  @MethodSource("org.cliffwatch.quantizer.kernel.OfferedBackends#names")
   void aRowsBitsDependOnThatRowAlone(String backend) {
     for (FloatType type : FloatType.values()) {
       Inputs in = new Inputs(1200, 90, type, 5);
@@ -99,7 +99,7 @@ class VocabularyHeadTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"reference", "onednn"})
+  @MethodSource("org.cliffwatch.quantizer.kernel.OfferedBackends#names")
   void theLowestOfEqualTokensIsGreedy(String backend) {
     float[] values = new float[1100 * HIDDEN];
     values[5 * HIDDEN] = 1;
@@ -118,7 +118,7 @@ class VocabularyHeadTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"reference", "onednn"})
+  @MethodSource("org.cliffwatch.quantizer.kernel.OfferedBackends#names")
   void aRowThatIsNotFiniteSpoilsNoOther(String backend) {
     Inputs in = new Inputs(600, 3, FloatType.FLOAT32, 6);
     try (VocabularyHead head = Backends.open(backend).head(in.weight, null, FloatType.FLOAT32)) {
@@ -168,7 +168,7 @@ class VocabularyHeadTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"reference", "onednn"})
+  @MethodSource("org.cliffwatch.quantizer.kernel.OfferedBackends#names")
   void isClosedOnceAndRefusedAfter(String backend) {
     Inputs in = new Inputs(600, 3, FloatType.FLOAT32, 6);
     VocabularyHead head = Backends.open(backend).head(in.weight, null, FloatType.FLOAT32);
@@ -180,7 +180,7 @@ class VocabularyHeadTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"reference", "onednn"})
+  @MethodSource("org.cliffwatch.quantizer.kernel.OfferedBackends#names")
   void aWeightThatItsTypeCannotHoldIsRefused(String backend) {
     MatrixRows weight = new MatrixRows("lm_head", 2, 2, new float[] {1, 2, 3, -70000});
     assertThatThrownBy(() -> Backends.open(backend).head(weight, null, FloatType.FLOAT16))

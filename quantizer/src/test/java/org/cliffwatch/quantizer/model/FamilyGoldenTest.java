@@ -25,10 +25,15 @@ class FamilyGoldenTest {
   /** What two right float32 computations of these models may differ by. */
   private static final double FLOAT32 = 1e-4;
 
-  /** Rounding flips: most positions agree to float32, some are a code apart. */
+  /**
+   * Rounding flips: where there was none yet, a sequence agrees to float32; one spoils all that
+   * follows it, by a code here and there.
+   */
   private static final double INT8_MEDIAN = 1e-4;
 
-  private static final double INT8_MOST = 0.1;
+  private static final int INT8_FLIPPED = 1;
+
+  private static final double INT8_MOST = 0.25;
 
   /** How much farther from float32 than transformers' own 16-bit run, or how much less far. */
   private static final double SIXTEEN_BIT_FACTOR = 1.5;
@@ -57,9 +62,11 @@ class FamilyGoldenTest {
   void int8EqualsTransformersButForRoundingFlips(String family, String backend) throws IOException {
     Golden golden = new Golden(family);
     List<double[]> ours = golden.logProbabilities("w8a8", backend);
-    assertThat(quantile(golden.differences("w8a8", ours), 0.5))
-        .as("median")
-        .isLessThan(INT8_MEDIAN);
+    long flipped =
+        IntStream.range(0, SEQUENCES)
+            .filter(i -> quantile(golden.differences("w8a8", ours, i), 0.5) >= INT8_MEDIAN)
+            .count();
+    assertThat(flipped).as("flipped sequences").isLessThanOrEqualTo(INT8_FLIPPED);
     assertThat(quantile(golden.worstByPosition("w8a8", ours), 0.95))
         .as("95 % of positions")
         .isLessThan(INT8_MOST);
@@ -127,13 +134,16 @@ class FamilyGoldenTest {
     }
 
     double[] differences(String name, List<double[]> ours) {
-      List<double[]> theirs = stored(name);
       return IntStream.range(0, SEQUENCES)
           .boxed()
-          .flatMapToDouble(
-              i ->
-                  IntStream.range(0, ours.get(i).length)
-                      .mapToDouble(k -> Math.abs(ours.get(i)[k] - theirs.get(i)[k])))
+          .flatMapToDouble(i -> Arrays.stream(differences(name, ours, i)))
+          .toArray();
+    }
+
+    double[] differences(String name, List<double[]> ours, int sequence) {
+      double[] theirs = stored(name).get(sequence);
+      return IntStream.range(0, theirs.length)
+          .mapToDouble(k -> Math.abs(ours.get(sequence)[k] - theirs[k]))
           .toArray();
     }
 

@@ -16,6 +16,7 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backends;
+import org.cliffwatch.quantizer.kernel.OfferedBackends;
 import org.cliffwatch.quantizer.model.Variant;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.junit.jupiter.api.Tag;
@@ -35,6 +36,11 @@ class BitIdentityTest {
 
   /** The reference multiplies row by row and takes some hundred times as long. */
   private static final int REQUESTS_BY_REFERENCE = 50;
+
+  private static final List<String> DEVICES = List.of("emulated", "cuda");
+
+  /** Emulation takes about as long as the reference. */
+  private static final int REQUESTS_ON_A_DEVICE = 20;
 
   static Stream<Arguments> some() {
     return cases(
@@ -73,6 +79,17 @@ class BitIdentityTest {
   @MethodSource("some")
   void scoreDependsOnItsRequestAloneByReference(String variant, String precision) throws Exception {
     check(variant, precision, "reference", REQUESTS_BY_REFERENCE);
+  }
+
+  /** The code of the {@code cuda} backend, every kernel and every launch. */
+  @ParameterizedTest
+  @MethodSource("all")
+  void scoreDependsOnItsRequestAloneOnADevice(String variant, String precision) throws Exception {
+    for (String device : DEVICES) {
+      if (OfferedBackends.names().contains(device)) {
+        check(variant, precision, device, REQUESTS_ON_A_DEVICE);
+      }
+    }
   }
 
   @Tag("slow")

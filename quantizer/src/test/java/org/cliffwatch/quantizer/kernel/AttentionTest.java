@@ -1,24 +1,31 @@
-package org.cliffwatch.quantizer.kernel.vector;
+package org.cliffwatch.quantizer.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
-import org.cliffwatch.quantizer.kernel.AttentionShape;
-import org.cliffwatch.quantizer.kernel.HostOperations;
-import org.cliffwatch.quantizer.kernel.TokenRuns;
 import org.cliffwatch.quantizer.kernel.reference.ScalarOperations;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-class VectorAttentionTest {
+/** Every fast backend's attention beside the scalar one. */
+@ParameterizedClass
+@MethodSource("org.cliffwatch.quantizer.kernel.OfferedBackends#fast")
+class AttentionTest {
   /** Of averages of values of magnitude one: float32 dot products of up to 128 terms. */
   private static final float TOLERANCE = 5e-6f;
 
   private final HostOperations scalar = new ScalarOperations();
-  private final HostOperations vector = new VectorOperations();
+  private final HostOperations fast;
+  private final boolean slow;
+
+  AttentionTest(String backend) {
+    fast = Backends.open(backend).operations();
+    slow = backend.equals("emulated");
+  }
 
   static List<AttentionShape> shapes() {
     float[] alibi = {0.5f, 0.25f, 0.125f, 0.0625f};
@@ -52,7 +59,7 @@ class VectorAttentionTest {
   void equalsTheScalarOne(AttentionShape shape) {
     Inputs in = new Inputs(shape, FOREST.rows(), 5);
     float[] expected = in.apply(scalar, FOREST);
-    float[] found = in.apply(vector, FOREST);
+    float[] found = in.apply(fast, FOREST);
     for (int i = 0; i < expected.length; i++) {
       assertThat(Math.abs(found[i] - expected[i]))
           .as("value %s: %s beside %s", i, found[i], expected[i])
@@ -65,7 +72,7 @@ class VectorAttentionTest {
   @MethodSource("shapes")
   void sharingAPrefixChangesNoBit(AttentionShape shape) {
     Inputs in = new Inputs(shape, FOREST.rows(), 6);
-    float[] shared = in.apply(vector, FOREST);
+    float[] shared = in.apply(fast, FOREST);
     int width = shape.heads() * shape.headSize();
     for (int run = 0; run < FOREST.runs(); run++) {
       int[] rows = rowsOf(run);
@@ -73,7 +80,7 @@ class VectorAttentionTest {
         if (length == 0) {
           continue;
         }
-        float[] alone = in.rows(rows, length).apply(vector, forest(new int[] {length}, -1));
+        float[] alone = in.rows(rows, length).apply(fast, forest(new int[] {length}, -1));
         for (int t = 0; t < length; t++) {
           for (int i = 0; i < width; i++) {
             assertThat(alone[t * width + i]).isEqualTo(shared[rows[t] * width + i]);
@@ -98,9 +105,9 @@ class VectorAttentionTest {
   void compilingChangesNoBit() {
     AttentionShape shape = shapes().get(4);
     Inputs in = new Inputs(shape, FOREST.rows(), 7);
-    float[] cold = in.apply(vector, FOREST);
-    for (int i = 0; i < 300; i++) {
-      assertThat(in.apply(vector, FOREST)).isEqualTo(cold);
+    float[] cold = in.apply(fast, FOREST);
+    for (int i = 0; i < (slow ? 3 : 300); i++) {
+      assertThat(in.apply(fast, FOREST)).isEqualTo(cold);
     }
   }
 
@@ -108,10 +115,10 @@ class VectorAttentionTest {
   void notANumberStaysInItsSequence() {
     AttentionShape shape = shapes().get(4);
     Inputs in = new Inputs(shape, FOREST.rows(), 8);
-    float[] clean = in.apply(vector, FOREST);
+    float[] clean = in.apply(fast, FOREST);
     int bad = FOREST.start()[3] + 2;
     in.k[bad * 3 * 64] = Float.NaN;
-    float[] found = in.apply(vector, FOREST);
+    float[] found = in.apply(fast, FOREST);
     int width = 9 * 64;
     assertThat(found[(bad + 1) * width]).isNaN();
     for (int row = 0; row < FOREST.rows(); row++) {
@@ -130,7 +137,7 @@ class VectorAttentionTest {
     int at = row * width + (shape.heads() - 1) * shape.headSize();
     for (float odd :
         new float[] {Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, Float.NaN, 3e38f}) {
-      for (HostOperations operations : List.of(scalar, vector)) {
+      for (HostOperations operations : List.of(scalar, fast)) {
         Inputs in = new Inputs(shape, FOREST.rows(), 9);
         float[] clean = in.apply(operations, FOREST);
         in.q[at] = odd;
@@ -141,7 +148,7 @@ class VectorAttentionTest {
           }
         }
         float[] found = in.apply(operations, FOREST);
-        boolean overflows = odd != 3e38f || operations == vector;
+        boolean overflows = odd != 3e38f || operations == fast;
         for (int i = at; i < at + shape.headSize(); i++) {
           assertThat(Float.isNaN(found[i])).as("%s", odd).isEqualTo(overflows);
         }
@@ -157,7 +164,7 @@ class VectorAttentionTest {
   void infiniteKeysAndValuesShow() {
     AttentionShape shape = shapes().get(4);
     int bad = FOREST.start()[6] + 3;
-    for (HostOperations operations : List.of(scalar, vector)) {
+    for (HostOperations operations : List.of(scalar, fast)) {
       for (float odd : new float[] {Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
         Inputs in = new Inputs(shape, FOREST.rows(), 8);
         float[] clean = in.apply(operations, FOREST);

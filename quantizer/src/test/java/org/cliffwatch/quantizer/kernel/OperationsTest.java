@@ -1,4 +1,4 @@
-package org.cliffwatch.quantizer.kernel.vector;
+package org.cliffwatch.quantizer.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -6,23 +6,29 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
-import org.cliffwatch.quantizer.kernel.Activation;
-import org.cliffwatch.quantizer.kernel.FloatType;
-import org.cliffwatch.quantizer.kernel.HostOperations;
 import org.cliffwatch.quantizer.kernel.reference.ScalarOperations;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The vector operations beside the scalar ones, over sizes around the width of a vector. */
-class VectorOperationsTest {
+/**
+ * Every fast backend's operations beside the scalar ones, over sizes around the width of a fast.
+ */
+@ParameterizedClass
+@MethodSource("org.cliffwatch.quantizer.kernel.OfferedBackends#fast")
+class OperationsTest {
   /** Of values of magnitude one, after tens of float32 roundings (2⁻²⁴ each). */
   private static final float TOLERANCE = 2e-6f;
 
   private final HostOperations scalar = new ScalarOperations();
-  private final HostOperations vector = new VectorOperations();
+  private final HostOperations fast;
+
+  OperationsTest(String backend) {
+    fast = Backends.open(backend).operations();
+  }
 
   static IntStream sizes() {
     return IntStream.of(1, 2, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 100, 576, 1031);
@@ -41,14 +47,14 @@ class VectorOperationsTest {
     float[] expected = new float[x.length];
     float[] found = new float[x.length];
     scalar.rmsNorm(x, rows, width, weight, 1e-5f, expected);
-    vector.rmsNorm(x, rows, width, weight, 1e-5f, found);
+    fast.rmsNorm(x, rows, width, weight, 1e-5f, found);
     assertNear(found, expected, TOLERANCE);
     scalar.layerNorm(x, rows, width, weight, bias, 1e-5f, expected);
-    vector.layerNorm(x, rows, width, weight, bias, 1e-5f, found);
+    fast.layerNorm(x, rows, width, weight, bias, 1e-5f, found);
     // A width of 1 has no variance: what is left is the mean's rounding times 1/√ε.
     assertNear(found, expected, 2e-5f);
     scalar.layerNorm(x, rows, width, weight, null, 1e-5f, expected);
-    vector.layerNorm(x, rows, width, weight, null, 1e-5f, x);
+    fast.layerNorm(x, rows, width, weight, null, 1e-5f, x);
     assertNear(x, expected, 2e-5f);
   }
 
@@ -65,12 +71,12 @@ class VectorOperationsTest {
       float[] expected = x.clone();
       float[] found = x.clone();
       scalar.activate(f, expected, n);
-      vector.activate(f, found, n);
+      fast.activate(f, found, n);
       assertNear(found, expected, TOLERANCE);
       expected = x.clone();
       found = x.clone();
       scalar.activateGated(f, expected, up, n);
-      vector.activateGated(f, found, up, n);
+      fast.activateGated(f, found, up, n);
       assertNear(found, expected, TOLERANCE);
     }
   }
@@ -80,7 +86,7 @@ class VectorOperationsTest {
   void activationsOfExtremes(Activation f) {
     float[] x = {Float.NaN, 1e30f, 200, 88.5f, -88.5f, -200, -1e30f, -0f, 0};
     float[] y = Arrays.copyOf(x, 40);
-    vector.activate(f, y, 40);
+    fast.activate(f, y, 40);
     assertThat(y[0]).isNaN();
     assertThat(y[1]).isEqualTo(1e30f);
     assertThat(y[2]).isEqualTo(200);
@@ -103,7 +109,7 @@ class VectorOperationsTest {
     }
     float[] expected = x.clone();
     scalar.round(type, expected, x.length);
-    vector.round(type, x, x.length);
+    fast.round(type, x, x.length);
     for (int i = 0; i < x.length; i++) {
       assertThat(Float.floatToIntBits(x[i])).isEqualTo(Float.floatToIntBits(expected[i]));
     }
@@ -130,7 +136,7 @@ class VectorOperationsTest {
     float[] y = normals(random, n);
     float[] expected = x.clone();
     scalar.add(expected, y, n);
-    vector.add(x, y, n);
+    fast.add(x, y, n);
     assertThat(x).isEqualTo(expected);
   }
 
@@ -153,21 +159,10 @@ class VectorOperationsTest {
           float[] x = normals(random, rows * heads * headSize);
           float[] expected = x.clone();
           scalar.rotate(expected, rows, heads, headSize, rotated, positions, cos, sin, interleaved);
-          vector.rotate(x, rows, heads, headSize, rotated, positions, cos, sin, interleaved);
+          fast.rotate(x, rows, heads, headSize, rotated, positions, cos, sin, interleaved);
           assertThat(x).isEqualTo(expected);
         }
       }
-    }
-  }
-
-  @Test
-  void exponentialOverItsRange() {
-    float[] x = new float[VectorMath.LANES];
-    for (double v = -87.2; v < 87.2; v += 0.0007) {
-      x[0] = (float) v;
-      double exact = Math.exp(x[0]);
-      double found = VectorMath.exp(VectorMath.load(x, 0)).lane(0);
-      assertThat(Math.abs(found / exact - 1)).isLessThan(1.5e-7);
     }
   }
 
@@ -185,7 +180,7 @@ class VectorOperationsTest {
       Float.NaN
     };
     float[] ofNegativeInfinity = f == Activation.RELU ? new float[] {0} : new float[] {Float.NaN};
-    for (HostOperations operations : List.of(scalar, vector)) {
+    for (HostOperations operations : List.of(scalar, fast)) {
       for (boolean gated : new boolean[] {false, true}) {
         float[] y = Arrays.copyOf(x, 23);
         if (gated) {
@@ -197,7 +192,7 @@ class VectorOperationsTest {
         }
         assertThat(Arrays.copyOf(y, 7))
             .as("%s %s", operations.getClass().getSimpleName(), gated)
-            .usingElementComparator(VectorOperationsTest::compare)
+            .usingElementComparator(OperationsTest::compare)
             .containsExactly(
                 Float.MAX_VALUE,
                 0,
@@ -224,7 +219,7 @@ class VectorOperationsTest {
     int width = 100;
     float[] weight = new float[width];
     Arrays.fill(weight, 1);
-    for (HostOperations operations : List.of(scalar, vector)) {
+    for (HostOperations operations : List.of(scalar, fast)) {
       float[] x = normals(new SplittableRandom(1), 3 * width);
       float[] clean = new float[x.length];
       float[] found = new float[x.length];
@@ -262,7 +257,7 @@ class VectorOperationsTest {
   @ParameterizedTest
   @ValueSource(floats = {Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, Float.NaN})
   void sumsAndRotationsOfWhatIsNotFinite(float odd) {
-    for (HostOperations operations : List.of(scalar, vector)) {
+    for (HostOperations operations : List.of(scalar, fast)) {
       float[] x = normals(new SplittableRandom(2), 40);
       float[] y = normals(new SplittableRandom(3), 40);
       y[21] = odd;

@@ -1,0 +1,101 @@
+package org.cliffwatch.quantizer.kernel.cuda;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.cliffwatch.quantizer.kernel.Backend;
+import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.kernel.HostOperations;
+import org.cliffwatch.quantizer.kernel.Projection;
+import org.cliffwatch.quantizer.kernel.VocabularyHead;
+import org.cliffwatch.quantizer.kernel.WeightRows;
+import org.cliffwatch.quantizer.scheme.LinearForm;
+import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.quantizer.scheme.Scheme;
+import org.cliffwatch.quantizer.scheme.Schemes;
+
+/** Everything on one device: a GPU, or its emulation. */
+final class DeviceBackend implements Backend {
+  /** Rows enough that a product has a block for every multiprocessor of a large GPU. */
+  private static final int BATCH_ROWS = 2048;
+
+  private final String name;
+  private final String kernel;
+  private final Device device;
+  private final Packing packing;
+
+  /**
+   * @param kernel the whole kernel identity
+   */
+  DeviceBackend(String name, String kernel, Device device) {
+    this.name = name;
+    this.kernel = kernel;
+    this.device = device;
+    this.packing = new Packing(device);
+  }
+
+  Device device() {
+    return device;
+  }
+
+  Packing packing() {
+    return packing;
+  }
+
+  @Override
+  public String name() {
+    return name;
+  }
+
+  @Override
+  public String kernel() {
+    return kernel;
+  }
+
+  @Override
+  public DeviceLinear linear(List<Projection> projections, Precision precision) {
+    Scheme scheme = Schemes.of(precision);
+    Storage storage = Storage.of(precision.compute());
+    List<DeviceWeight> weights = new ArrayList<>();
+    try {
+      for (Projection projection : projections) {
+        LinearForm form = scheme.prepare(projection.weight(), precision);
+        weights.add(DeviceWeight.of(device, packing, form, projection, storage));
+      }
+    } catch (RuntimeException | Error e) {
+      weights.forEach(DeviceWeight::close);
+      throw e;
+    }
+    int inputs = projections.get(0).weight().columns();
+    return new DeviceLinear(this, storage, inputs, weights);
+  }
+
+  @Override
+  public VocabularyHead head(WeightRows weight, float[] bias, FloatType compute) {
+    return new DeviceHead(this, weight, bias, Storage.of(compute));
+  }
+
+  @Override
+  public HostOperations operations() {
+    return new DeviceOperations(this);
+  }
+
+  @Override
+  public DeviceConstants constants(float[] values) {
+    return new DeviceConstants(packing.vector(values, Storage.F32), values.length);
+  }
+
+  @Override
+  public DeviceConstants table(WeightRows rows, FloatType type) {
+    return new DeviceConstants(packing.table(rows, Storage.of(type)), rows.rows());
+  }
+
+  @Override
+  public DeviceSession session(FloatType compute) {
+    return new DeviceSession(device, Storage.of(compute));
+  }
+
+  @Override
+  public int batchRows() {
+    return BATCH_ROWS;
+  }
+}

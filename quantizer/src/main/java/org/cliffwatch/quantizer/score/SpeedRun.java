@@ -1,0 +1,75 @@
+package org.cliffwatch.quantizer.score;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.cliffwatch.quantizer.kernel.Nudge;
+import org.cliffwatch.quantizer.kernel.Stopwatch;
+import org.cliffwatch.quantizer.model.Batch;
+import org.cliffwatch.quantizer.model.Batches;
+import org.cliffwatch.quantizer.model.Decoder;
+
+/**
+ * The speed of a decoder on documents shaped like HellaSwag's, of random tokens: four endings to
+ * one context, 31 and 13 tokens in the mean, so that a document has 83 tokens of which 52 are
+ * scored.
+ */
+public final class SpeedRun {
+  private static final int CHOICES = 4;
+
+  /**
+   * @param documents scored
+   * @param tokens that went through the decoder
+   * @param seconds of the fastest repetition
+   */
+  public record Speed(int documents, int tokens, double seconds) {}
+
+  private final List<TokenSequence> sequences = new ArrayList<>();
+  private final int documents;
+
+  /**
+   * @param vocabulary tokens are drawn below this
+   */
+  public SpeedRun(int documents, int vocabulary) {
+    this.documents = documents;
+    SplittableRandom random = new SplittableRandom(documents);
+    for (int d = 0; d < documents; d++) {
+      int[] context = tokens(random, random.nextInt(16, 47), vocabulary);
+      for (int choice = 0; choice < CHOICES; choice++) {
+        int[] ending = tokens(random, random.nextInt(7, 20), vocabulary);
+        int[] input = new int[context.length + ending.length - 1];
+        System.arraycopy(context, 0, input, 0, context.length);
+        System.arraycopy(ending, 0, input, context.length, ending.length - 1);
+        sequences.add(new TokenSequence(input, ending));
+      }
+    }
+  }
+
+  private static int[] tokens(SplittableRandom random, int n, int vocabulary) {
+    return random.ints(n, 0, vocabulary).toArray();
+  }
+
+  /** Scores all documents so many times, after a time that does not count. */
+  public Speed measure(Decoder decoder, int repetitions) {
+    Batches batches = PrefixTree.pack(sequences, decoder.batchRows(), decoder.mostRows()).batches();
+    double[] logProbability = new double[batches.targets().length];
+    boolean[] greedy = new boolean[logProbability.length];
+    long fastest = Long.MAX_VALUE;
+    for (int i = 0; i <= repetitions; i++) {
+      long start = System.nanoTime();
+      decoder.score(batches, new Nudge(0, 0), new Stopwatch(), logProbability, greedy);
+      fastest = i == 0 ? fastest : Math.min(fastest, System.nanoTime() - start);
+    }
+    for (double value : logProbability) {
+      if (!(value < 0)) {
+        throw new IllegalStateException("found a log-probability of " + value);
+      }
+    }
+    int tokens = batches.batches().stream().mapToInt(SpeedRun::rows).sum();
+    return new Speed(documents, tokens, fastest / 1e9);
+  }
+
+  private static int rows(Batch batch) {
+    return batch.tokens().length;
+  }
+}

@@ -1,0 +1,34 @@
+package org.cliffwatch.quantizer.kernel.cuda;
+
+import org.cliffwatch.quantizer.kernel.Backend;
+import org.cliffwatch.quantizer.kernel.BackendProvider;
+import org.cliffwatch.quantizer.kernel.KernelIdentity;
+
+/** The {@code cuda} backend's code on a device that the host's C++ compiler emulates. */
+public final class EmulatedProvider implements BackendProvider {
+  /** Enough for any model of a test. */
+  private static final long MEMORY_BYTES = 1L << 32;
+
+  private DeviceBackend backend;
+
+  @Override
+  public String name() {
+    return "emulated";
+  }
+
+  @Override
+  public synchronized String kernel() {
+    return open(null).kernel();
+  }
+
+  @Override
+  public synchronized Backend open(String kernel) {
+    if (backend == null) {
+      backend = CudaProvider.opened(name(), new EmulatedDevice(MEMORY_BYTES));
+    }
+    if (kernel != null) {
+      KernelIdentity.of(kernel).require(backend.kernel());
+    }
+    return backend;
+  }
+}
