@@ -258,13 +258,12 @@ uint32_t ballot(bool vote) {
 extern "C" int launch(const char* kernel, int gridX, int gridY, int threads, int sharedBytes, void** arguments,
                       const char* kinds, char* error, int errorLength) {
   using namespace emulation;
-  void* found = dlsym(RTLD_DEFAULT, kernel);
   static void* self = [] {
     Dl_info info;
     dladdr(reinterpret_cast<void*>(&launch), &info);
     return dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD);
   }();
-  if (self != nullptr) found = dlsym(self, kernel);
+  void* found = dlsym(self, kernel);
   if (found == nullptr) {
     std::snprintf(error, errorLength, "there is no kernel %s", kernel);
     return 1;

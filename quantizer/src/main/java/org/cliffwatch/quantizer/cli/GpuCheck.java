@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -53,7 +54,7 @@ public final class GpuCheck implements Callable<Integer> {
   /** Layers with weights of their own: together larger than any second-level cache. */
   private static final int DISTINCT = 2;
 
-  private static final List<String> PRECISIONS = List.of("fp16", "w8a8-fp16", "w8a8", "bf16", "w8");
+  private static final int REPETITIONS = 4;
 
   enum Step {
     PROBE,
@@ -69,6 +70,21 @@ public final class GpuCheck implements Callable<Integer> {
   private List<Step> steps = List.of(Step.values());
 
   @Option(
+      names = "--model",
+      split = ",",
+      paramLabel = "M",
+      description = "pythia-1.4b, pythia-6.9b (default: both)")
+  private List<String> models =
+      Arrays.stream(RandomModel.values()).map(RandomModel::model).toList();
+
+  @Option(
+      names = "--precision",
+      split = ",",
+      paramLabel = "P",
+      description = "of models (default: fp16,w8a8-fp16,w8a8,bf16,w8)")
+  private List<String> precisions = List.of("fp16", "w8a8-fp16", "w8a8", "bf16", "w8");
+
+  @Option(
       names = "--output",
       paramLabel = "FILE",
       description = "lines are appended to it (default: standard output)")
@@ -82,6 +98,12 @@ public final class GpuCheck implements Callable<Integer> {
 
   @Option(names = "--documents", paramLabel = "N", description = "a model scores (default: 400)")
   private int documents = 400;
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "that share a model, each with a stream of its own (default: 2)")
+  private int threads = 2;
 
   private final ObjectMapper mapper = new ObjectMapper();
   private final long start = System.nanoTime();
@@ -101,10 +123,10 @@ public final class GpuCheck implements Callable<Integer> {
       products(backend);
     }
     if (steps.contains(Step.MODELS)) {
-      for (RandomModel shape : RandomModel.values()) {
-        for (String precision : PRECISIONS) {
+      for (String model : models) {
+        for (String precision : precisions) {
           if (inTime()) {
-            model(backend, shape, Precisions.packaged().named(precision));
+            model(backend, RandomModel.of(model), Precisions.packaged().named(precision));
           }
         }
       }
@@ -139,10 +161,12 @@ public final class GpuCheck implements Callable<Integer> {
     try (Decoder decoder = new Decoder(shape.inventory(), precision, repeating)) {
       double loaded = (System.nanoTime() - loading) / 1e9;
       int vocabulary = decoder.architecture().vocabulary();
-      SpeedRun.Speed speed = new SpeedRun(documents, vocabulary).measure(decoder, 2);
+      SpeedRun.Speed speed =
+          new SpeedRun(documents, vocabulary).measure(decoder, threads, REPETITIONS);
       Map<String, Object> line = new LinkedHashMap<>();
       line.put("model", shape.model());
       line.put("precision", precision.name());
+      line.put("threads", threads);
       line.put("documents", speed.documents());
       line.put("tokens", speed.tokens());
       line.put("seconds", rounded(speed.seconds(), 4));

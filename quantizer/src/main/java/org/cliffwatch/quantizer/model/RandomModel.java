@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.SplittableRandom;
+import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.Activation;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
 import org.cliffwatch.quantizer.kernel.Normalization;
@@ -35,6 +36,21 @@ public enum RandomModel {
     this.layers = layers;
     this.hidden = hidden;
     this.heads = heads;
+  }
+
+  /**
+   * @throws InvalidInputException if there is none of that model's shape
+   */
+  public static RandomModel of(String model) {
+    return Arrays.stream(values())
+        .filter(shape -> shape.model.equals(model))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new InvalidInputException(
+                    "found model %s, expected one of %s"
+                        .formatted(
+                            model, Arrays.stream(values()).map(RandomModel::model).toList())));
   }
 
   /** Whose shape it is. */

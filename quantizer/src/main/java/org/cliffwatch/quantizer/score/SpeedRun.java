@@ -3,9 +3,12 @@ package org.cliffwatch.quantizer.score;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.cliffwatch.quantizer.kernel.Nudge;
 import org.cliffwatch.quantizer.kernel.Stopwatch;
-import org.cliffwatch.quantizer.model.Batch;
 import org.cliffwatch.quantizer.model.Batches;
 import org.cliffwatch.quantizer.model.Decoder;
 
@@ -49,27 +52,55 @@ public final class SpeedRun {
     return random.ints(n, 0, vocabulary).toArray();
   }
 
-  /** Scores all documents so many times, after a time that does not count. */
-  public Speed measure(Decoder decoder, int repetitions) {
-    Batches batches = PrefixTree.pack(sequences, decoder.batchRows(), decoder.mostRows()).batches();
+  /**
+   * Scores all documents so many times, after a time that does not count.
+   *
+   * @param threads that share the decoder, each with its part of the documents
+   */
+  public Speed measure(Decoder decoder, int threads, int repetitions) {
+    List<Batches> parts = new ArrayList<>();
+    for (int t = 0; t < threads; t++) {
+      int from = documents * t / threads * CHOICES;
+      int to = documents * (t + 1) / threads * CHOICES;
+      parts.add(
+          PrefixTree.pack(sequences.subList(from, to), decoder.batchRows(), decoder.mostRows())
+              .batches());
+    }
+    ExecutorService pool = Executors.newFixedThreadPool(threads);
+    try {
+      long fastest = Long.MAX_VALUE;
+      for (int i = 0; i <= repetitions; i++) {
+        long start = System.nanoTime();
+        List<Future<?>> running = new ArrayList<>();
+        for (Batches part : parts) {
+          running.add(pool.submit(() -> score(decoder, part)));
+        }
+        for (Future<?> each : running) {
+          each.get();
+        }
+        fastest = i == 0 ? fastest : Math.min(fastest, System.nanoTime() - start);
+      }
+      int tokens =
+          parts.stream()
+              .flatMap(part -> part.batches().stream())
+              .mapToInt(batch -> batch.tokens().length)
+              .sum();
+      return new Speed(documents, tokens, fastest / 1e9);
+    } catch (InterruptedException | ExecutionException e) {
+      throw new IllegalStateException(e);
+    } finally {
+      pool.shutdownNow();
+    }
+  }
+
+  private static void score(Decoder decoder, Batches batches) {
     double[] logProbability = new double[batches.targets().length];
     boolean[] greedy = new boolean[logProbability.length];
-    long fastest = Long.MAX_VALUE;
-    for (int i = 0; i <= repetitions; i++) {
-      long start = System.nanoTime();
-      decoder.score(batches, new Nudge(0, 0), new Stopwatch(), logProbability, greedy);
-      fastest = i == 0 ? fastest : Math.min(fastest, System.nanoTime() - start);
-    }
+    decoder.score(batches, new Nudge(0, 0), new Stopwatch(), logProbability, greedy);
     for (double value : logProbability) {
       if (!(value < 0)) {
         throw new IllegalStateException("found a log-probability of " + value);
       }
     }
-    int tokens = batches.batches().stream().mapToInt(SpeedRun::rows).sum();
-    return new Speed(documents, tokens, fastest / 1e9);
-  }
-
-  private static int rows(Batch batch) {
-    return batch.tokens().length;
   }
 }

@@ -27,10 +27,10 @@ import org.junit.platform.launcher.listeners.SummaryGeneratingListener;
 import org.junit.platform.launcher.listeners.TestExecutionSummary;
 
 /**
- * What a JVM of its own does for {@link KernelForkTest}: opens a kernel, prints its identity and
- * the bits of scores, and runs test classes with it.
+ * What a JVM of its own does for {@link KernelForkTest} and others: opens a kernel, prints its
+ * identity and the bits of scores, and runs test classes with it.
  */
-final class ForkedKernel {
+public final class ForkedKernel {
   static final String SCORES = "scores ";
   static final String THREADS = "threads";
 

@@ -203,7 +203,7 @@ final class Kernels {
               .formatted(shape.headSize(), MOST_HEAD_SIZE));
     }
     stream.launch(
-        "attention_" + storage.suffix(),
+        "attention_" + parts(shape.headSize()) + "_" + storage.suffix(),
         tileCount,
         shape.heads(),
         ATTENTION_THREADS,
@@ -401,6 +401,11 @@ final class Kernels {
 
   private static int columns(int width) {
     return (width + COLUMNS - 1) / COLUMNS;
+  }
+
+  /** Of the kernels there are, that with the fewest times 64 values of a head. */
+  private static int parts(int headSize) {
+    return headSize <= 64 ? 1 : headSize <= 128 ? 2 : 4;
   }
 
   /** What attention.cu says a block needs: a tile's queries, and a block of keys and of values. */

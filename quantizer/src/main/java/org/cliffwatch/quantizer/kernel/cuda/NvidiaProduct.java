@@ -83,8 +83,12 @@ final class NvidiaProduct implements Device.Product {
     };
   }
 
-  /** A description without a bias. */
-  cublasLtMatmulDescOpaque_t description() {
+  /**
+   * A description.
+   *
+   * @param bias address of one of the result's type, or 0
+   */
+  cublasLtMatmulDescOpaque_t description(long bias) {
     boolean integer = type == ProductType.INT8;
     cublasLtMatmulDescOpaque_t description = new cublasLtMatmulDescOpaque_t();
     Cuda.checkCublas(
@@ -94,10 +98,13 @@ final class NvidiaProduct implements Device.Product {
             integer ? cudart.CUDA_R_32I : cudart.CUDA_R_32F),
         "cublasLtMatmulDescInit");
     set(description, cublas.CUBLASLT_MATMUL_DESC_TRANSA, cublas.CUBLAS_OP_T);
+    if (bias != 0) {
+      setBias(description, bias);
+    }
     return description;
   }
 
-  static void set(cublasLtMatmulDescOpaque_t description, int attribute, int value) {
+  private static void set(cublasLtMatmulDescOpaque_t description, int attribute, int value) {
     try (IntPointer pointer = new IntPointer(1).put(value)) {
       Cuda.checkCublas(
           cublas.cublasLtMatmulDescSetAttribute(description, attribute, pointer, Integer.BYTES),
@@ -105,12 +112,8 @@ final class NvidiaProduct implements Device.Product {
     }
   }
 
-  /** Makes a description add a bias of the result's type. */
-  static void setBias(cublasLtMatmulDescOpaque_t description, long bias) {
-    set(
-        description,
-        cublas.CUBLASLT_MATMUL_DESC_EPILOGUE,
-        bias == 0 ? cublas.CUBLASLT_EPILOGUE_DEFAULT : cublas.CUBLASLT_EPILOGUE_BIAS);
+  private static void setBias(cublasLtMatmulDescOpaque_t description, long bias) {
+    set(description, cublas.CUBLASLT_MATMUL_DESC_EPILOGUE, cublas.CUBLASLT_EPILOGUE_BIAS);
     try (LongPointer pointer = new LongPointer(1).put(bias)) {
       Cuda.checkCublas(
           cublas.cublasLtMatmulDescSetAttribute(
@@ -178,11 +181,8 @@ final class NvidiaProduct implements Device.Product {
 
   /** What the heuristic names, best first. */
   private List<cublasLtMatmulAlgo_t> found(int rows, boolean biased, int most) {
-    cublasLtMatmulDescOpaque_t description = description();
-    if (biased) {
-      // Any address that is aligned as biases are.
-      setBias(description, 256);
-    }
+    // Any address that is aligned as biases are.
+    cublasLtMatmulDescOpaque_t description = description(biased ? 256 : 0);
     try (cublasLtMatmulPreferenceOpaque_t preference = new cublasLtMatmulPreferenceOpaque_t();
         LongPointer workspace = new LongPointer(1).put(WORKSPACE_BYTES);
         IntPointer unsplit = new IntPointer(1).put(cublas.CUBLASLT_REDUCTION_SCHEME_NONE);

@@ -30,17 +30,10 @@ final class NvidiaStream implements Stream {
 
   private final PointerPointer<Pointer> arguments = new PointerPointer<>(MOST_ARGUMENTS);
 
-  /** How a product is described with a bias, which is part of the description. */
-  private static final class Description {
-    private final cublasLtMatmulDescOpaque_t matmul;
-    private long bias;
+  /** What is multiplied by one weight: its bias is part of the description. */
+  private record Weighted(NvidiaProduct product, long bias) {}
 
-    Description(cublasLtMatmulDescOpaque_t description) {
-      this.matmul = description;
-    }
-  }
-
-  private final Map<NvidiaProduct, Description> descriptions = new HashMap<>();
+  private final Map<Weighted, cublasLtMatmulDescOpaque_t> descriptions = new HashMap<>();
   private final IntPointer integerOne = new IntPointer(1).put(1);
   private final IntPointer integerZero = new IntPointer(1).put(0);
   private final FloatPointer one = new FloatPointer(1).put(1);
@@ -131,12 +124,9 @@ final class NvidiaStream implements Stream {
     if (bias != 0 && !p.type().biased()) {
       throw new IllegalArgumentException(p.type() + " adds no bias");
     }
-    Description description =
-        descriptions.computeIfAbsent(p, shape -> new Description(shape.description()));
-    if (description.bias != bias) {
-      NvidiaProduct.setBias(description.matmul, bias);
-      description.bias = bias;
-    }
+    cublasLtMatmulDescOpaque_t description =
+        descriptions.computeIfAbsent(
+            new Weighted(p, bias), weighted -> p.description(weighted.bias()));
     int all = DeviceRows.roundUp(rows, p.tileRows());
     device.use();
     cublasLtMatmulAlgo_t algorithm =
@@ -147,7 +137,7 @@ final class NvidiaStream implements Stream {
 
   private void multiply(
       NvidiaProduct p,
-      Description description,
+      cublasLtMatmulDescOpaque_t description,
       int rows,
       long x,
       long weight,
@@ -157,7 +147,7 @@ final class NvidiaStream implements Stream {
     Cuda.checkCublas(
         cublas.cublasLtMatmul(
             device.cublasLt(),
-            description.matmul,
+            description,
             integer ? integerOne : one,
             Cuda.pointer(weight),
             p.weight(),
@@ -177,7 +167,7 @@ final class NvidiaStream implements Stream {
 
   private double seconds(
       NvidiaProduct p,
-      Description description,
+      cublasLtMatmulDescOpaque_t description,
       int rows,
       long x,
       long weight,

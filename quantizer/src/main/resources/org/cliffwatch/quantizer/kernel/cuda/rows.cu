@@ -14,14 +14,23 @@ __device__ __forceinline__ float nudged(float x, long long drawn) {
   return (float)((double)x * (1.0 + 0x1p-20 * u));
 }
 
-// The next value away from zero or towards it, of those 16 bits can spell; itself beyond the last.
+// FloatType.java's distance to the next value of larger magnitude.
+__device__ __forceinline__ float unit_of(float x, bf16) {
+  float unit = __uint_as_float(__float_as_uint(x) & INFINITE) * 0x1p-7f;
+  return unit < 0x1p-133f ? 0x1p-133f : unit;
+}
+
+__device__ __forceinline__ float unit_of(float x, f16) {
+  float unit = __uint_as_float(__float_as_uint(x) & INFINITE) * 0x1p-10f;
+  return unit < 0x1p-24f ? 0x1p-24f : unit;
+}
+
 template <typename T>
 __device__ __forceinline__ T flipped(T x, long long drawn) {
-  if ((x.bits & 0x7fffu) == 0 || (drawn & 63) != 0) return x;
   float value = widen(x);
-  if (!finite(value)) return x;
-  bool up = (drawn < 0) == (value < 0);
-  T moved = {(unsigned short)(x.bits + (up ? 1 : -1))};
+  if (value == 0.0f || (drawn & 63) != 0) return x;
+  float unit = unit_of(value, x);
+  T moved = narrow<T>(drawn < 0 ? value - unit : value + unit);
   return finite(widen(moved)) ? moved : x;
 }
 
@@ -84,6 +93,36 @@ __device__ __forceinline__ void clear_padding(T* row, int from, int stride) {
   for (int i = from + threadIdx.x; i < stride; i += THREADS) row[i] = narrow<T>(0.0f);
 }
 
+// The sum over a group's columns of what `term` makes of each, the same to all threads. By four columns at a
+// time where the width allows it: the order depends on the width alone.
+template <typename T, typename Term>
+__device__ __forceinline__ float sum_of(const T* from, int width, float* partial, Term term) {
+  float sum = 0;
+  if (width % 4 == 0) {
+    for (int column = 4 * threadIdx.x; column < width; column += COLUMNS) {
+      Four<T> values = four(from, column);
+      for (int k = 0; k < 4; k++) sum += term(widen(values.at[k]));
+    }
+  } else {
+    for (int i = threadIdx.x; i < width; i += THREADS) sum += term(widen(from[i]));
+  }
+  return block_sum(sum, partial);
+}
+
+// to = what `term` makes of each column and its place.
+template <typename T, typename Term>
+__device__ __forceinline__ void map(const T* from, int width, T* to, Term term) {
+  if (width % 4 == 0) {
+    for (int column = 4 * threadIdx.x; column < width; column += COLUMNS) {
+      Four<T> values = four(from, column);
+      for (int k = 0; k < 4; k++) values.at[k] = narrow<T>(term(widen(values.at[k]), column + k));
+      put(to, column, values);
+    }
+  } else {
+    for (int i = threadIdx.x; i < width; i += THREADS) to[i] = narrow<T>(term(widen(from[i]), i));
+  }
+}
+
 // x / sqrt(mean(x^2) + epsilon) * weight, of each group of `width` columns. y may be x. Grid: rows, groups.
 template <typename T>
 __device__ void rms_norm(const T* x, int xStride, int width, const float* weight, float epsilon, T* y,
@@ -91,16 +130,10 @@ __device__ void rms_norm(const T* x, int xStride, int width, const float* weight
   __shared__ float partial[WARPS];
   const T* from = x + (long long)blockIdx.x * xStride + (long long)blockIdx.y * width;
   T* row = y + (long long)blockIdx.x * yStride;
-  T* to = row + (long long)blockIdx.y * width;
-  float squares = 0;
-  for (int i = threadIdx.x; i < width; i += THREADS) {
-    float value = widen(from[i]);
-    squares += value * value;
-  }
-  float scale = inverse_root(block_sum(squares, partial) / width, epsilon);
-  for (int i = threadIdx.x; i < width; i += THREADS) {
-    to[i] = narrow<T>(widen(from[i]) * scale * weight[i]);
-  }
+  float squares = sum_of(from, width, partial, [](float value) { return value * value; });
+  float scale = inverse_root(squares / width, epsilon);
+  map(from, width, row + (long long)blockIdx.y * width,
+      [=](float value, int i) { return value * scale * weight[i]; });
   if (blockIdx.y == gridDim.y - 1) clear_padding(row, gridDim.y * width, yStride);
 }
 
@@ -118,20 +151,14 @@ __device__ void layer_norm(const T* x, int xStride, int width, const float* weig
   __shared__ float partial[WARPS];
   const T* from = x + (long long)blockIdx.x * xStride + (long long)blockIdx.y * width;
   T* row = y + (long long)blockIdx.x * yStride;
-  T* to = row + (long long)blockIdx.y * width;
-  float sum = 0;
-  for (int i = threadIdx.x; i < width; i += THREADS) sum += widen(from[i]);
-  float mean = block_sum(sum, partial) / width;
-  float squares = 0;
-  for (int i = threadIdx.x; i < width; i += THREADS) {
-    float centred = widen(from[i]) - mean;
-    squares += centred * centred;
-  }
-  float scale = inverse_root(block_sum(squares, partial) / width, epsilon);
-  for (int i = threadIdx.x; i < width; i += THREADS) {
-    float normed = (widen(from[i]) - mean) * scale * weight[i];
-    to[i] = narrow<T>(bias == nullptr ? normed : normed + bias[i]);
-  }
+  float mean = sum_of(from, width, partial, [](float value) { return value; }) / width;
+  float squares =
+      sum_of(from, width, partial, [=](float value) { return (value - mean) * (value - mean); });
+  float scale = inverse_root(squares / width, epsilon);
+  map(from, width, row + (long long)blockIdx.y * width, [=](float value, int i) {
+    float normed = (value - mean) * scale * weight[i];
+    return bias == nullptr ? normed : normed + bias[i];
+  });
   if (blockIdx.y == gridDim.y - 1) clear_padding(row, gridDim.y * width, yStride);
 }
 

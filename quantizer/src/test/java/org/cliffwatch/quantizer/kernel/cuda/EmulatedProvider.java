@@ -2,10 +2,14 @@ package org.cliffwatch.quantizer.kernel.cuda;
 
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.BackendProvider;
+import org.cliffwatch.quantizer.kernel.BackendUnavailableException;
 import org.cliffwatch.quantizer.kernel.KernelIdentity;
 
 /** The {@code cuda} backend's code on a device that the host's C++ compiler emulates. */
 public final class EmulatedProvider implements BackendProvider {
+  /** Set to false: there is none. */
+  public static final String PROPERTY = "cliffwatch.emulation";
+
   /** Enough for any model of a test. */
   private static final long MEMORY_BYTES = 1L << 32;
 
@@ -23,6 +27,9 @@ public final class EmulatedProvider implements BackendProvider {
 
   @Override
   public synchronized Backend open(String kernel) {
+    if (System.getProperty(PROPERTY, "true").equals("false")) {
+      throw new BackendUnavailableException("it was switched off");
+    }
     if (backend == null) {
       backend = CudaProvider.opened(name(), new EmulatedDevice(MEMORY_BYTES));
     }

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.cliffwatch.quantizer.kernel.BackendUnavailableException;
 
 /**
@@ -26,7 +27,7 @@ final class Emulation {
   static final String SANITIZE_PROPERTY = "cliffwatch.emulation.sanitize";
 
   private static final List<String> SOURCES =
-      List.of("common.cu", "rows.cu", "quantize.cu", "attention.cu", "vocabulary.cu");
+      List.of("rows.cu", "quantize.cu", "attention.cu", "vocabulary.cu");
 
   private static final int MESSAGE_BYTES = 400;
 
@@ -40,16 +41,21 @@ final class Emulation {
 
   /** The project's kernels. */
   static Emulation ofTheKernels() {
-    List<String> sources =
-        SOURCES.stream().map(file -> text("/" + packageFolder() + file)).toList();
-    return of(String.join("\n", sources), Boolean.getBoolean(SANITIZE_PROPERTY));
+    return of(
+        SOURCES.stream().map(Emulation::source).collect(Collectors.joining("\n")),
+        Boolean.getBoolean(SANITIZE_PROPERTY));
   }
 
   /**
+   * @param kernels that follow common.cu
    * @throws BackendUnavailableException where there is no C++ compiler
    */
   static Emulation of(String kernels, boolean sanitize) {
-    return new Emulation(compiled(kernels, sanitize));
+    return new Emulation(compiled(source("common.cu") + "\n" + kernels, sanitize));
+  }
+
+  private static String source(String file) {
+    return text("/" + packageFolder() + file);
   }
 
   private static String packageFolder() {
@@ -84,7 +90,16 @@ final class Emulation {
       Files.writeString(source, unit);
       List<String> command = new ArrayList<>(List.of(compiler()));
       command.addAll(flags);
-      command.addAll(List.of("-shared", "-fPIC", "-o", made.toString(), source.toString(), "-ldl"));
+      // Libraries of other kernels may be loaded beside it.
+      command.addAll(
+          List.of(
+              "-shared",
+              "-fPIC",
+              "-Wl,-Bsymbolic",
+              "-o",
+              made.toString(),
+              source.toString(),
+              "-ldl"));
       run(command);
       Files.move(made, library, StandardCopyOption.ATOMIC_MOVE);
       Files.delete(source);
