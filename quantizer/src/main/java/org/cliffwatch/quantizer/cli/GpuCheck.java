@@ -96,8 +96,8 @@ public final class GpuCheck implements Callable<Integer> {
       description = "no measurement is begun after so many (default: 240)")
   private int seconds = 240;
 
-  @Option(names = "--documents", paramLabel = "N", description = "a model scores (default: 400)")
-  private int documents = 400;
+  @Option(names = "--documents", paramLabel = "N", description = "a model scores (default: 240)")
+  private int documents = 240;
 
   @Option(
       names = "--threads",

@@ -6,12 +6,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.cliffwatch.quantizer.kernel.reference.ScalarOperations;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every fast backend's attention beside the scalar one. */
+@Tag("gpu")
 @ParameterizedClass
 @MethodSource("org.cliffwatch.quantizer.kernel.OfferedBackends#fast")
 class AttentionTest {

@@ -12,6 +12,7 @@ import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.quantizer.scheme.QuantizedWeight;
 import org.cliffwatch.quantizer.scheme.Schemes;
 import org.cliffwatch.quantizer.scheme.Vectorwise;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -39,6 +40,7 @@ class LinearTest {
         .toList();
   }
 
+  @Tag("gpu")
   @ParameterizedTest
   @MethodSource("cases")
   void equalsSumsInFloat64(String backend, String name) {
@@ -119,6 +121,7 @@ class LinearTest {
   }
 
   /** Alone, first, last, in any company: the same bits. */
+  @Tag("gpu")
   @ParameterizedTest
   @MethodSource("cases")
   void aRowsBitsDependOnThatRowAlone(String backend, String name) {
@@ -144,6 +147,7 @@ class LinearTest {
     }
   }
 
+  @Tag("gpu")
   @ParameterizedTest
   @MethodSource("cases")
   void layersThatShareTheirInputEqualLayersApart(String backend, String name) {
@@ -171,6 +175,7 @@ class LinearTest {
     assertThat(k).isEqualTo(apart);
   }
 
+  @Tag("gpu")
   @ParameterizedTest
   @MethodSource("cases")
   void aRowThatIsNotFiniteSpoilsNoOther(String backend, String name) {
@@ -210,6 +215,7 @@ class LinearTest {
     }
   }
 
+  @Tag("gpu")
   @ParameterizedTest
   @MethodSource("cases")
   void isClosedOnceAndRefusedAfter(String backend, String name) {

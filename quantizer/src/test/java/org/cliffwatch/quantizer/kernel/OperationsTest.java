@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.cliffwatch.quantizer.kernel.reference.ScalarOperations;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -17,6 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /**
  * Every fast backend's operations beside the scalar ones, over sizes around the width of a fast.
  */
+@Tag("gpu")
 @ParameterizedClass
 @MethodSource("org.cliffwatch.quantizer.kernel.OfferedBackends#fast")
 class OperationsTest {

@@ -19,6 +19,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** One linear layer of which every integer, scale and output is known. */
+@Tag("gpu")
 @Tag("shared")
 class VectorwiseGoldenTest {
   private static final String FILE = "golden/architectures/vectorwise-linear.safetensors";

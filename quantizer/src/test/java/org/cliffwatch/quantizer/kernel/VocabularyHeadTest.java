@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.cliffwatch.quantizer.InvalidInputException;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -73,6 +74,7 @@ class VocabularyHeadTest {
     }
   }
 
+  @Tag("gpu")
   @ParameterizedTest
   @MethodSource("org.cliffwatch.quantizer.kernel.OfferedBackends#names")
   void aRowsBitsDependOnThatRowAlone(String backend) {
@@ -98,6 +100,7 @@ class VocabularyHeadTest {
     }
   }
 
+  @Tag("gpu")
   @ParameterizedTest
   @MethodSource("org.cliffwatch.quantizer.kernel.OfferedBackends#names")
   void theLowestOfEqualTokensIsGreedy(String backend) {
@@ -117,6 +120,7 @@ class VocabularyHeadTest {
     }
   }
 
+  @Tag("gpu")
   @ParameterizedTest
   @MethodSource("org.cliffwatch.quantizer.kernel.OfferedBackends#names")
   void aRowThatIsNotFiniteSpoilsNoOther(String backend) {
@@ -167,6 +171,7 @@ class VocabularyHeadTest {
     }
   }
 
+  @Tag("gpu")
   @ParameterizedTest
   @MethodSource("org.cliffwatch.quantizer.kernel.OfferedBackends#names")
   void isClosedOnceAndRefusedAfter(String backend) {
@@ -179,6 +184,7 @@ class VocabularyHeadTest {
         .hasMessageContaining("closed");
   }
 
+  @Tag("gpu")
   @ParameterizedTest
   @MethodSource("org.cliffwatch.quantizer.kernel.OfferedBackends#names")
   void aWeightThatItsTypeCannotHoldIsRefused(String backend) {

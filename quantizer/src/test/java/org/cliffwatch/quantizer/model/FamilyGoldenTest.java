@@ -20,6 +20,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Log-probabilities of tiny random checkpoints against transformers'. */
+@Tag("gpu")
 @Tag("shared")
 class FamilyGoldenTest {
   /** What two right float32 computations of these models may differ by. */

@@ -8,12 +8,14 @@ import java.util.stream.Stream;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.scheme.Precisions;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every field of a configuration that changes the arithmetic, against transformers. */
+@Tag("gpu")
 class VariantGoldenTest {
   /** What two right float32 computations may differ by; the goldens have six decimals. */
   private static final double TOLERANCE = 2e-5;

@@ -82,6 +82,7 @@ class BitIdentityTest {
   }
 
   /** The code of the {@code cuda} backend, every kernel and every launch. */
+  @Tag("gpu")
   @ParameterizedTest
   @MethodSource("all")
   void scoreDependsOnItsRequestAloneOnADevice(String variant, String precision) throws Exception {

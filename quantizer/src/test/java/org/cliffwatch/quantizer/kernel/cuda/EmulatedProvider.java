@@ -27,15 +27,23 @@ public final class EmulatedProvider implements BackendProvider {
 
   @Override
   public synchronized Backend open(String kernel) {
-    if (System.getProperty(PROPERTY, "true").equals("false")) {
-      throw new BackendUnavailableException("it was switched off");
-    }
     if (backend == null) {
-      backend = CudaProvider.opened(name(), new EmulatedDevice(MEMORY_BYTES));
+      backend = CudaProvider.opened(name(), device(MEMORY_BYTES));
     }
     if (kernel != null) {
       KernelIdentity.of(kernel).require(backend.kernel());
     }
     return backend;
+  }
+
+  /**
+   * @param bytes of memory
+   * @throws BackendUnavailableException where it was switched off, or there is no C++ compiler
+   */
+  static Device device(long bytes) {
+    if (System.getProperty(PROPERTY, "true").equals("false")) {
+      throw new BackendUnavailableException("it was switched off");
+    }
+    return new EmulatedDevice(bytes);
   }
 }
