@@ -45,6 +45,8 @@ inline V __shfl_xor_sync(unsigned mask, V value, int lanes) {
   return __shfl_sync(mask, value, threadIdx.x % 32 ^ lanes);
 }
 
+inline void __syncwarp() { emulation::ballot(false); }
+
 inline uint32_t __ballot_sync(unsigned, bool vote) { return emulation::ballot(vote); }
 
 template <typename To, typename From>

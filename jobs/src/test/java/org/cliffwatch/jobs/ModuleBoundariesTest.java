@@ -39,6 +39,7 @@ class ModuleBoundariesTest {
           .resideInAPackage("org.cliffwatch..")
           .and()
           .resideOutsideOfPackages(
+              "org.cliffwatch.quantizer.kernel.cuda..",
               "org.cliffwatch.quantizer.kernel.onednn..",
               "org.cliffwatch.quantizer.kernel.reference..",
               "org.cliffwatch.quantizer.kernel",

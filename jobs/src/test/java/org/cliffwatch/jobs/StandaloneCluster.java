@@ -95,7 +95,17 @@ final class StandaloneCluster implements AutoCloseable {
 
   /** A session of this cluster, whose executors see the test's classes. */
   SparkSession session() {
+    return session(Map.of());
+  }
+
+  /**
+   * As {@link #session()}.
+   *
+   * @param settings beside its own
+   */
+  SparkSession session(Map<String, Object> settings) {
     return sessionBuilder()
+        .config(settings)
         .master(url())
         .config("spark.executor.memory", "512m")
         .config("spark.executor.extraClassPath", System.getProperty("java.class.path"))

@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.Backends;
@@ -262,6 +263,11 @@ public final class GpuCheck implements Callable<Integer> {
     @Override
     public int batchRows() {
       return backend.batchRows();
+    }
+
+    @Override
+    public OptionalLong deviceBytes() {
+      return backend.deviceBytes();
     }
   }
 }

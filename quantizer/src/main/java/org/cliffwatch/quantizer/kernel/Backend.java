@@ -1,6 +1,7 @@
 package org.cliffwatch.quantizer.kernel;
 
 import java.util.List;
+import java.util.OptionalLong;
 import org.cliffwatch.quantizer.scheme.Precision;
 
 /** Who multiplies. Opened by {@link Backends}; safe for concurrent use. */
@@ -53,4 +54,7 @@ public interface Backend {
 
   /** Rows of a batch beyond those of its first sequence. */
   int batchRows();
+
+  /** Bytes of the device's memory, where weights lie in one's own. */
+  OptionalLong deviceBytes();
 }

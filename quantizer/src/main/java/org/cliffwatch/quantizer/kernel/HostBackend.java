@@ -1,5 +1,7 @@
 package org.cliffwatch.quantizer.kernel;
 
+import java.util.OptionalLong;
+
 /** A backend whose activations are Java arrays. */
 public abstract class HostBackend implements Backend {
   /**
@@ -26,5 +28,10 @@ public abstract class HostBackend implements Backend {
   @Override
   public final int batchRows() {
     return BATCH_ROWS;
+  }
+
+  @Override
+  public final OptionalLong deviceBytes() {
+    return OptionalLong.empty();
   }
 }

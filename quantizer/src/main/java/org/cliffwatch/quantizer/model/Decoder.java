@@ -38,12 +38,11 @@ public final class Decoder implements AutoCloseable {
   private static final int WAITING_ROWS = 2 * HEAD_ROWS;
 
   /**
-   * Rows of the largest workspace that is kept, and positions of the longest rotary tables: a
-   * window of 2048 tokens and what is batched with it. What is larger is made for a call and
-   * dropped: that costs little beside so many rows, and memory a single long request took is free
-   * again.
+   * Beyond a batch's, rows of the largest workspace that is kept, and positions of the longest
+   * rotary tables: a window of 2048 tokens and some. What is larger is made for a call and dropped:
+   * that costs little beside so many rows, and memory a single long request took is free again.
    */
-  static final int KEPT_ROWS = 2560;
+  private static final int KEPT_ROWS = 2176;
 
   private final Architecture architecture;
   private final Backend backend;
@@ -85,6 +84,11 @@ public final class Decoder implements AutoCloseable {
   /** Rows of a batch beyond those of its first sequence. */
   public int batchRows() {
     return backend.batchRows();
+  }
+
+  /** The most rows that are kept of a workspace or of rotary tables. */
+  int mostKept() {
+    return KEPT_ROWS + backend.batchRows();
   }
 
   /** The most rows a batch may have. */
@@ -213,7 +217,7 @@ public final class Decoder implements AutoCloseable {
     boolean reusable = false;
     try {
       work.accept(w);
-      reusable = w.capacity() <= KEPT_ROWS;
+      reusable = w.capacity() <= mostKept();
     } finally {
       if (reusable) {
         workspaces.add(w);
@@ -246,10 +250,10 @@ public final class Decoder implements AutoCloseable {
     if (tables != null && tables.positions() >= length) {
       return tables;
     }
-    int doubled = tables == null ? 0 : Math.min(KEPT_ROWS, 2 * tables.positions());
+    int doubled = tables == null ? 0 : Math.min(mostKept(), 2 * tables.positions());
     RotaryTables longer =
         RotaryTables.of(rotary.tables(Math.max(length, doubled), length), compute, backend);
-    if (length <= KEPT_ROWS) {
+    if (length <= mostKept()) {
       rotaryTables.add(longer);
     }
     return longer;

@@ -19,9 +19,9 @@ import org.slf4j.LoggerFactory;
  * threads that lease it, and closed, its native memory with it, when another needs the room and
  * nobody holds it.
  *
- * <p>The budget counts packed weights, those of a model being built as they are expected to be.
- * Room is made before it is built. A model in use is never closed, so more than the budget is held
- * only while more than the budget is in use.
+ * <p>The budget, of a device at most half of its memory, counts packed weights, those of a model
+ * being built as they are expected to be. Room is made before it is built. A model in use is never
+ * closed, so more than the budget is held only while more than the budget is in use.
  */
 public final class ScorerCache {
   /** System property: bytes of packed weights a process keeps. */
@@ -116,7 +116,7 @@ public final class ScorerCache {
     }
   }
 
-  private final long budget;
+  private long budget;
   private final Loader loader;
 
   /** In order of use, the least recent first. */
@@ -194,11 +194,13 @@ public final class ScorerCache {
     try {
       requireIdentity(checkpoint, built.checkpoint());
       Inventory inventory = Inventory.of(checkpoint);
+      Backend backend = Backends.openKernel(built.kernel());
       synchronized (this) {
+        // A device's memory holds activations too.
+        budget = Math.min(budget, backend.deviceBytes().orElse(Long.MAX_VALUE) / 2);
         entry.expectedBytes = inventory.bytes(built.precision());
         makeRoom();
       }
-      Backend backend = Backends.openKernel(built.kernel());
       model = loader.load(checkpoint, inventory, built.precision(), backend);
     } catch (RuntimeException | Error e) {
       synchronized (this) {

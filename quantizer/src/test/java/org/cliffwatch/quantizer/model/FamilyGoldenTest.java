@@ -36,8 +36,12 @@ class FamilyGoldenTest {
 
   private static final double INT8_MOST = 0.25;
 
-  /** How much farther from float32 than transformers' own 16-bit run, or how much less far. */
-  private static final double SIXTEEN_BIT_FACTOR = 1.5;
+  /**
+   * How much farther from float32 than transformers' own 16-bit run, or how much less far: the
+   * largest of some thousand differences, whose luck is another where sums are made in another
+   * order (seen: 0.61 on an H100).
+   */
+  private static final double SIXTEEN_BIT_FACTOR = 2;
 
   private static final int SEQUENCES = 5;
 

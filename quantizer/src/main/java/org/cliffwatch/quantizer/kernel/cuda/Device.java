@@ -1,18 +1,26 @@
 package org.cliffwatch.quantizer.kernel.cuda;
 
+import org.cliffwatch.quantizer.InvalidInputException;
+
 /**
  * What holds memory and runs kernels and products: an NVIDIA GPU or, in tests, its emulation by the
  * host's C++ compiler. Addresses are the device's. Safe for concurrent use.
  */
 interface Device {
+  /** The complaint that a device has less memory free than was asked for. */
+  static InvalidInputException outOfMemory(String device, long wanted, long free) {
+    return new InvalidInputException(
+        "%s: found %s bytes of memory free, expected %s more".formatted(device, free, wanted));
+  }
+
   /** As its maker calls it: {@code NVIDIA H200}. */
   String name();
 
   /** What results depend on, a {@code KernelIdentity} without digest: {@code cuda-13.1.0-sm_90}. */
   String kernel();
 
-  /** Bytes that could be allocated now. */
-  long freeBytes();
+  /** Bytes of its memory. */
+  long bytes();
 
   /** Rows of the tallest tile of any product. */
   int tileRows();
@@ -24,7 +32,7 @@ interface Device {
    * Takes memory, all zero, at an address that is a multiple of 256.
    *
    * @param bytes at least 1
-   * @throws OutOfDeviceMemoryException naming what was wanted and what there is
+   * @throws InvalidInputException naming what was wanted and what is free
    */
   Memory allocate(long bytes);
 

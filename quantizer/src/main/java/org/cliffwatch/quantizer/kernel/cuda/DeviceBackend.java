@@ -2,6 +2,7 @@ package org.cliffwatch.quantizer.kernel.cuda;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalLong;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.HostOperations;
@@ -97,5 +98,10 @@ final class DeviceBackend implements Backend {
   @Override
   public int batchRows() {
     return BATCH_ROWS;
+  }
+
+  @Override
+  public OptionalLong deviceBytes() {
+    return OptionalLong.of(device.bytes());
   }
 }

@@ -135,12 +135,16 @@ final class NvidiaDevice implements Device {
   }
 
   @Override
-  public long freeBytes() {
+  public long bytes() {
+    return memory(false);
+  }
+
+  private long memory(boolean isFree) {
     use();
     try (SizeTPointer free = new SizeTPointer(1);
         SizeTPointer all = new SizeTPointer(1)) {
       Cuda.check(cudart.cudaMemGetInfo(free, all), "cudaMemGetInfo");
-      return free.get();
+      return isFree ? free.get() : all.get();
     }
   }
 
@@ -161,7 +165,7 @@ final class NvidiaDevice implements Device {
     int status = cudart.cudaMalloc(pointer, bytes);
     if (status == cudart.cudaErrorMemoryAllocation) {
       cudart.cudaGetLastError();
-      throw new OutOfDeviceMemoryException(name, bytes, freeBytes());
+      throw Device.outOfMemory(name, bytes, memory(true));
     }
     Cuda.check(status, "cudaMalloc");
     Allocated memory = new Allocated(pointer.address(), bytes);

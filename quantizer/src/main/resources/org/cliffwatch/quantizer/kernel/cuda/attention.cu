@@ -118,6 +118,8 @@ __device__ __forceinline__ void soften(const AttentionBlock& b, int query, int f
   float part = weight;
   for (int other = 16; other > 0; other /= 2) part += __shfl_xor_sync(ALL_LANES, part, other);
   softmax.weights[query][lane] = weight;
+  // All lanes have read the row's maximum before one of them replaces it.
+  __syncwarp();
   if (lane == 0) {
     float factor = before == after ? 1.0f : expf(before - after);
     softmax.rescale[query] = any ? factor : 1.0f;

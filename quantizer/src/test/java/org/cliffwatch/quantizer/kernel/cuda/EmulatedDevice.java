@@ -19,12 +19,14 @@ final class EmulatedDevice implements Device {
   private static final int SHARED_BYTES = 224_256;
 
   private final Emulation emulation = Emulation.ofTheKernels();
+  private final long bytes;
   private final AtomicLong free;
 
   /**
    * @param bytes of memory
    */
   EmulatedDevice(long bytes) {
+    this.bytes = bytes;
     this.free = new AtomicLong(bytes);
   }
 
@@ -43,8 +45,8 @@ final class EmulatedDevice implements Device {
   }
 
   @Override
-  public long freeBytes() {
-    return free.get();
+  public long bytes() {
+    return bytes;
   }
 
   @Override
@@ -63,7 +65,7 @@ final class EmulatedDevice implements Device {
       throw new IllegalArgumentException(bytes + " bytes");
     }
     if (free.addAndGet(-bytes) < 0) {
-      throw new OutOfDeviceMemoryException(name(), bytes, free.addAndGet(bytes));
+      throw Device.outOfMemory(name(), bytes, free.addAndGet(bytes));
     }
     Pointer memory =
         (Pointer) emulation.function("device_allocate").invoke(Pointer.class, new Object[] {bytes});
