@@ -68,7 +68,7 @@ tests() {
   while [ "$1" != -- ]; do prefix+=("$1"); shift; done
   shift
   for class in "$@"; do classes+=(--select-class "$package.$class"); done
-  [ "$(left)" -gt "$limit" ] || { line "{\"step\":\"$name\",\"left_out\":\"no time\"}"; return; }
+  [ "$(left)" -gt "$limit" ] || { failed=1; line "{\"step\":\"$name\",\"left_out\":\"no time\"}"; return; }
   local start=$SECONDS log="$work/$name.log"
   timeout "$limit" "${prefix[@]}" "${java[@]}" -Dcliffwatch.require-gpu=true -Dcliffwatch.emulation=false "${junit[@]}" --include-tag gpu \
     "${classes[@]}" > "$log" 2>&1
@@ -85,15 +85,18 @@ tests() {
   line "{\"step\":\"$name\",\"exit_code\":$code,\"successful\":${passed:-null},\"failed\":${wrong:-null},\"sanitizer_errors\":${errors:-null},\"seconds\":$((SECONDS - start))}"
 }
 
-if ! timeout 60 "${java[@]}" "$check" --step probe --output "$output" 2> "$work/probe.log"; then
-  echo "gpu-check: no device: $(sed -n 's/^error: //p' "$work/probe.log")" >&2
-  exit 3
-fi
+timeout 60 "${java[@]}" "$check" --step probe --output "$output" 2> "$work/probe.log"
+case $? in
+  0) ;;
+  3) echo "gpu-check: no device: $(sed -n 's/^error: //p' "$work/probe.log")" >&2; exit 3 ;;
+  *) echo "gpu-check: the backend does not open:" >&2; head -c 6000 "$work/probe.log" >&2; exit 1 ;;
+esac
 tail -n 1 "$output"
 smi="$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2> /dev/null | head -n 1)"
 line "{\"step\":\"environment\",\"gpu\":\"$smi\",\"glibc\":\"$(ldd --version | head -n 1)\"}"
 
-kernels=(kernel.OperationsTest kernel.AttentionTest kernel.cuda.DeviceSessionTest kernel.cuda.DeviceTest)
+kernels=(kernel.OperationsTest kernel.AttentionTest kernel.cuda.DeviceSessionTest kernel.cuda.DeviceTest
+  kernel.cuda.KernelsTest)
 models=(kernel.LinearTest kernel.VocabularyHeadTest kernel.VectorwiseGoldenTest model.VariantGoldenTest
   model.FamilyGoldenTest score.BitIdentityTest)
 tests kernels 90 -- "${kernels[@]}"
@@ -103,13 +106,15 @@ if command -v compute-sanitizer > /dev/null; then
   tests memcheck 90 "${sanitizer[@]}" memcheck -- kernel.cuda.DeviceSessionTest model.VariantGoldenTest
   tests racecheck 60 "${sanitizer[@]}" racecheck -- kernel.cuda.DeviceSessionTest
 else
+  failed=1
   line '{"step":"memcheck","left_out":"found no compute-sanitizer"}'
 fi
+lines="$(wc -l < "$output")"
 for step in products models; do
-  [ "$(left)" -gt 30 ] && { timeout "$(left)" "${java[@]}" "$check" --step "$step" --seconds "$(($(left) - 20))" --output "$work/$step.jsonl" > "$work/$step.log" 2>&1 ||
+  [ "$(left)" -gt 30 ] && { timeout "$(left)" "${java[@]}" "$check" --step "$step" --seconds "$(($(left) - 20))" --output "$output" > "$work/$step.log" 2>&1 ||
     { failed=1; head -c 3000 "$work/$step.log" >&2; }; }
-  [ -f "$work/$step.jsonl" ] && grep -v '"probe"' "$work/$step.jsonl" | tee -a "$output"
 done
+tail -n "+$((lines + 1))" "$output"
 if [ "$(left)" -gt 40 ] && python3 -c 'import torch, transformers' 2> /dev/null; then
   timeout "$(left)" python3 - "$work" << 'END' 2> "$work/peer.log" | tee -a "$output"
 import json, random, sys, time

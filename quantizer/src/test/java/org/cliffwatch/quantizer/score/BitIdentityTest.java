@@ -1,6 +1,7 @@
 package org.cliffwatch.quantizer.score;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -37,10 +38,10 @@ class BitIdentityTest {
   /** The reference multiplies row by row and takes some hundred times as long. */
   private static final int REQUESTS_BY_REFERENCE = 50;
 
-  private static final List<String> DEVICES = List.of("emulated", "cuda");
+  /** Emulation takes some seconds for a hundred tokens. */
+  private static final int REQUESTS_BY_EMULATION = 4;
 
-  /** Emulation takes about as long as the reference. */
-  private static final int REQUESTS_ON_A_DEVICE = 20;
+  private static final int REQUESTS_ON_A_GPU = 20;
 
   static Stream<Arguments> some() {
     return cases(
@@ -81,16 +82,21 @@ class BitIdentityTest {
     check(variant, precision, "reference", REQUESTS_BY_REFERENCE);
   }
 
-  /** The code of the {@code cuda} backend, every kernel and every launch. */
+  /** The code of the {@code cuda} backend, without a GPU. */
+  @ParameterizedTest
+  @MethodSource("some")
+  void scoreDependsOnItsRequestAloneOnAnEmulatedDevice(String variant, String precision)
+      throws Exception {
+    assumeTrue(OfferedBackends.names().contains("emulated"), "there is no C++ compiler");
+    check(variant, precision, "emulated", REQUESTS_BY_EMULATION);
+  }
+
   @Tag("gpu")
   @ParameterizedTest
   @MethodSource("all")
-  void scoreDependsOnItsRequestAloneOnADevice(String variant, String precision) throws Exception {
-    for (String device : DEVICES) {
-      if (OfferedBackends.names().contains(device)) {
-        check(variant, precision, device, REQUESTS_ON_A_DEVICE);
-      }
-    }
+  void scoreDependsOnItsRequestAloneOnAGpu(String variant, String precision) throws Exception {
+    assumeTrue(OfferedBackends.gpu(), "there is no GPU");
+    check(variant, precision, "cuda", REQUESTS_ON_A_GPU);
   }
 
   @Tag("slow")

@@ -55,19 +55,11 @@ final class DeviceBackend implements Backend {
   @Override
   public DeviceLinear linear(List<Projection> projections, Precision precision) {
     Scheme scheme = Schemes.of(precision);
-    Storage storage = Storage.of(precision.compute());
-    List<DeviceWeight> weights = new ArrayList<>();
-    try {
-      for (Projection projection : projections) {
-        LinearForm form = scheme.prepare(projection.weight(), precision);
-        weights.add(DeviceWeight.of(device, packing, form, projection, storage));
-      }
-    } catch (RuntimeException | Error e) {
-      weights.forEach(DeviceWeight::close);
-      throw e;
+    List<LinearForm> forms = new ArrayList<>();
+    for (Projection projection : projections) {
+      forms.add(scheme.prepare(projection.weight(), precision));
     }
-    int inputs = projections.get(0).weight().columns();
-    return new DeviceLinear(this, storage, inputs, weights);
+    return new DeviceLinear(this, Storage.of(precision.compute()), projections, forms);
   }
 
   @Override

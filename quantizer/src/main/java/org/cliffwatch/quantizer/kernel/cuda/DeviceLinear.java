@@ -1,25 +1,60 @@
 package org.cliffwatch.quantizer.kernel.cuda;
 
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import org.cliffwatch.quantizer.kernel.Activation;
 import org.cliffwatch.quantizer.kernel.Linear;
+import org.cliffwatch.quantizer.kernel.Projection;
 import org.cliffwatch.quantizer.kernel.Rows;
 import org.cliffwatch.quantizer.kernel.Stage;
 import org.cliffwatch.quantizer.kernel.Stopwatch;
+import org.cliffwatch.quantizer.scheme.LinearForm;
+import org.cliffwatch.quantizer.scheme.QuantizedWeight;
 
-/** Weights that share their input, which is quantized once. */
+/** Projections that share their input, which is quantized once. */
 final class DeviceLinear implements Linear {
   private final DeviceBackend backend;
   private final Storage storage;
   private final int inputs;
-  private final List<DeviceWeight> weights;
+  private final int[] outputs;
+  private final List<DeviceWeight> weights = new ArrayList<>();
   private volatile boolean closed;
 
-  DeviceLinear(DeviceBackend backend, Storage storage, int inputs, List<DeviceWeight> weights) {
+  /**
+   * @param forms what a scheme has made of the projections, all of one kind
+   */
+  DeviceLinear(
+      DeviceBackend backend,
+      Storage storage,
+      List<Projection> projections,
+      List<LinearForm> forms) {
     this.backend = backend;
     this.storage = storage;
-    this.inputs = inputs;
-    this.weights = weights;
+    this.inputs = projections.get(0).weight().columns();
+    this.outputs = projections.stream().mapToInt(each -> each.weight().rows()).toArray();
+    Device device = backend.device();
+    Packing packing = backend.packing();
+    try {
+      if (forms.get(0) instanceof LinearForm.IntegerProduct) {
+        List<QuantizedWeight> codes =
+            forms.stream().map(form -> ((LinearForm.IntegerProduct) form).weight()).toList();
+        weights.add(new DeviceWeight.Integers(device, packing, codes, projections));
+        return;
+      }
+      for (int p = 0; p < forms.size(); p++) {
+        Projection projection = projections.get(p);
+        weights.add(
+            forms.get(p) instanceof LinearForm.WeightOnly codes
+                ? new DeviceWeight.WeightOnly(device, packing, codes.weight(), projection)
+                : new DeviceWeight.Floating(
+                    device, packing, (LinearForm.Floating) forms.get(p), projection, storage));
+      }
+    } catch (RuntimeException | Error e) {
+      weights.forEach(DeviceWeight::close);
+      throw e;
+    }
   }
 
   @Override
@@ -29,7 +64,7 @@ final class DeviceLinear implements Linear {
 
   @Override
   public int[] outputs() {
-    return weights.stream().mapToInt(weight -> weight.outputs).toArray();
+    return outputs.clone();
   }
 
   /** Whether inputs are quantized to codes. */
@@ -37,8 +72,23 @@ final class DeviceLinear implements Linear {
     return weights.get(0) instanceof DeviceWeight.Integers;
   }
 
-  private DeviceWeight.Integers integers(int p) {
-    return (DeviceWeight.Integers) weights.get(p);
+  private DeviceWeight.Integers integers() {
+    return (DeviceWeight.Integers) weights.get(0);
+  }
+
+  /** Receives the sums of some of the rows, a projection each. */
+  private interface SumsConsumer {
+    void accept(int first, int count, List<Kernels.Sums> sums);
+  }
+
+  private void forEachSums(
+      DeviceSession session, Kernels.Codes x, int rows, SumsConsumer consumer) {
+    requireOpen();
+    int together = integers().rowsAtOnce();
+    for (int first = 0; first < rows; first += together) {
+      int count = Math.min(together, rows - first);
+      consumer.accept(first, count, integers().sums(session, x, first, count));
+    }
   }
 
   /** A projection each: y = layer(x). */
@@ -51,16 +101,16 @@ final class DeviceLinear implements Linear {
       }
       return;
     }
-    Kernels.Codes codes = quantized(session, x, rows);
-    for (int p = 0; p < y.length; p++) {
-      DeviceRows to = (DeviceRows) y[p];
-      int together = integers(p).rowsAtOnce();
-      for (int first = 0; first < rows; first += together) {
-        int count = Math.min(together, rows - first);
-        Kernels.Sums sums = integers(p).sums(session, codes, first, count, Scratch.Use.SUMS);
-        session.kernels().dequantize(sums, count, address(to, first), to.stride());
-      }
-    }
+    forEachSums(
+        session,
+        quantized(session, x, rows),
+        rows,
+        (first, count, sums) -> {
+          for (int p = 0; p < y.length; p++) {
+            DeviceRows to = (DeviceRows) y[p];
+            session.kernels().dequantize(sums.get(p), count, address(to, first), to.stride());
+          }
+        });
   }
 
   /** to += layer(x), of one projection. */
@@ -79,38 +129,34 @@ final class DeviceLinear implements Linear {
 
   /** As {@link #addProduct(DeviceSession, DeviceRows, int, DeviceRows)}, of quantized rows. */
   void addProduct(DeviceSession session, Kernels.Codes x, int rows, DeviceRows to) {
-    requireOpen();
-    int together = integers(0).rowsAtOnce();
-    for (int first = 0; first < rows; first += together) {
-      int count = Math.min(together, rows - first);
-      Kernels.Sums sums = integers(0).sums(session, x, first, count, Scratch.Use.SUMS);
-      session.kernels().dequantizeAdd(sums, count, address(to, first), to.stride());
-    }
+    forEachSums(
+        session,
+        x,
+        rows,
+        (first, count, sums) ->
+            session.kernels().dequantizeAdd(sums.get(0), count, address(to, first), to.stride()));
   }
 
   /** The codes of f(layer(x)), or of f(gate(x)) · up(x) where there are two projections. */
   Kernels.Codes activated(DeviceSession session, Activation f, DeviceRows x, int rows) {
-    requireOpen();
-    Kernels.Codes codes = quantized(session, x, rows);
-    int width = weights.get(0).outputs;
     Kernels.Codes activated =
-        codes(session, rows, width, Scratch.Use.ACTIVATED, Scratch.Use.ACTIVATED_SCALES);
-    int together = integers(0).rowsAtOnce();
-    for (int first = 0; first < rows; first += together) {
-      int count = Math.min(together, rows - first);
-      Kernels.Codes to =
-          new Kernels.Codes(
-              activated.codes() + (long) first * activated.stride(),
-              activated.stride(),
-              activated.scales() + (long) first * Float.BYTES);
-      Kernels.Sums sums = integers(0).sums(session, codes, first, count, Scratch.Use.SUMS);
-      if (weights.size() == 1) {
-        session.kernels().activateQuantize(f, sums, count, to);
-      } else {
-        Kernels.Sums up = integers(1).sums(session, codes, first, count, Scratch.Use.UP_SUMS);
-        session.kernels().activateGatedQuantize(f, sums, up, count, to);
-      }
-    }
+        codes(session, rows, outputs[0], Scratch.Use.ACTIVATED, Scratch.Use.ACTIVATED_SCALES);
+    forEachSums(
+        session,
+        quantized(session, x, rows),
+        rows,
+        (first, count, sums) -> {
+          Kernels.Codes to =
+              new Kernels.Codes(
+                  activated.codes() + (long) first * activated.stride(),
+                  activated.stride(),
+                  activated.scales() + (long) first * Float.BYTES);
+          if (sums.size() == 1) {
+            session.kernels().activateQuantize(f, sums.get(0), count, to);
+          } else {
+            session.kernels().activateGatedQuantize(f, sums.get(0), sums.get(1), count, to);
+          }
+        });
     return activated;
   }
 
@@ -129,15 +175,14 @@ final class DeviceLinear implements Linear {
         session.scratch().of(scales, (long) rows * Float.BYTES));
   }
 
-  /** The first projection's product of all rows in one call, and nothing else. */
+  /** The product of all rows in one call, of the first projection where there are several. */
   Runnable bareProduct(DeviceSession session, DeviceRows x, int rows) {
     if (isInteger()) {
       Kernels.Codes codes = quantized(session, x, rows);
-      return () -> integers(0).sums(session, codes, 0, rows, Scratch.Use.SUMS);
+      return () -> integers().sums(session, codes, 0, rows);
     }
-    int all = session.tiled(rows);
-    int stride = Packing.padded(weights.get(0).outputs);
-    long y = session.scratch().of(Scratch.Use.UPDATE, (long) all * stride * storage.bytes());
+    long bytes = (long) session.tiled(rows) * Packing.padded(outputs[0]) * storage.bytes();
+    long y = session.scratch().of(Scratch.Use.UPDATE, bytes);
     return () -> ((DeviceWeight.Sums) weights.get(0)).multiply(session, x, rows, y);
   }
 
@@ -148,21 +193,21 @@ final class DeviceLinear implements Linear {
   @Override
   public void apply(float[] x, int rows, Stopwatch watch, float[]... y) {
     requireOpen();
+    DeviceRows[] results = new DeviceRows[y.length];
     try (DeviceSession session = backend.session(storage.type());
         DeviceRows from = session.rows(rows, inputs)) {
       session.upload(x, rows, from);
       for (int p = 0; p < y.length; p++) {
-        try (DeviceRows to = session.rows(rows, weights.get(p).outputs)) {
-          part(p).multiply(session, from, rows, to);
-          session.download(to, rows, y[p]);
-        }
+        results[p] = session.rows(rows, outputs[p]);
       }
+      multiply(session, from, rows, results);
+      for (int p = 0; p < y.length; p++) {
+        session.download(results[p], rows, y[p]);
+      }
+    } finally {
+      Arrays.stream(results).filter(Objects::nonNull).forEach(DeviceRows::close);
     }
     watch.lap(Stage.DEVICE);
-  }
-
-  private DeviceLinear part(int p) {
-    return new DeviceLinear(backend, storage, inputs, weights.subList(p, p + 1));
   }
 
   private void requireOpen() {

@@ -1,71 +1,16 @@
 package org.cliffwatch.quantizer.kernel.cuda;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.Objects;
 import org.cliffwatch.quantizer.kernel.Projection;
 import org.cliffwatch.quantizer.scheme.LinearForm;
 import org.cliffwatch.quantizer.scheme.QuantizedWeight;
 
-/** One weight of a linear layer, with its bias, in device memory. */
+/** Weights of a linear layer, with their biases, in device memory. */
 abstract sealed class DeviceWeight implements AutoCloseable {
-  final int outputs;
-  private final List<Device.Memory> memory;
+  private final List<Device.Memory> memory = new ArrayList<>();
 
-  private DeviceWeight(int outputs, Device.Memory... memory) {
-    this.outputs = outputs;
-    this.memory = Arrays.stream(memory).filter(Objects::nonNull).toList();
-  }
-
-  /**
-   * Packs what a scheme has made of a projection.
-   *
-   * @param storage the type of rows
-   */
-  static DeviceWeight of(
-      Device device, Packing packing, LinearForm form, Projection projection, Storage storage) {
-    int outputs = projection.weight().rows();
-    int inputs = projection.weight().columns();
-    float[] bias = projection.bias();
-    List<Device.Memory> packed = new ArrayList<>();
-    try {
-      if (form instanceof LinearForm.Floating floating) {
-        Device.Memory weight = keep(packed, packing.weight(floating.weight(), storage));
-        Device.Memory vector = keep(packed, packing.vector(bias, storage));
-        Device.Product product = product(device, storage.product(), outputs, inputs);
-        return new Floating(outputs, product, weight, vector);
-      }
-      if (form instanceof LinearForm.WeightOnly weightOnly) {
-        QuantizedWeight weight = weightOnly.weight();
-        requireRowScales(weight);
-        boolean nibbles = weight.bits() <= 4;
-        Device.Memory codes =
-            keep(packed, nibbles ? packing.nibbles(weight) : packing.codes(weight));
-        Device.Memory scales = keep(packed, packing.vector(weight.scales(), Storage.F32));
-        Device.Memory vector = keep(packed, packing.vector(bias, Storage.F32));
-        Device.Product product = product(device, ProductType.FLOAT32, outputs, inputs);
-        return new WeightOnly(outputs, inputs, nibbles ? 4 : 8, product, codes, scales, vector);
-      }
-      QuantizedWeight weight = ((LinearForm.IntegerProduct) form).weight();
-      requireRowScales(weight);
-      Device.Memory codes = keep(packed, packing.codes(weight));
-      Device.Memory scales = keep(packed, packing.vector(weight.scales(), Storage.F32));
-      Device.Memory vector = keep(packed, packing.vector(bias, Storage.F32));
-      Device.Product product = product(device, ProductType.INT8, outputs, inputs);
-      return new Integers(outputs, product, codes, scales, vector);
-    } catch (RuntimeException | Error e) {
-      packed.forEach(Device.Memory::close);
-      throw e;
-    }
-  }
-
-  private static Device.Memory keep(List<Device.Memory> packed, Device.Memory memory) {
-    if (memory != null) {
-      packed.add(memory);
-    }
-    return memory;
-  }
+  private DeviceWeight() {}
 
   private static Device.Product product(Device device, ProductType type, int outputs, int inputs) {
     return device.product(type, Packing.padded(outputs), Packing.padded(inputs));
@@ -77,8 +22,23 @@ abstract sealed class DeviceWeight implements AutoCloseable {
     }
   }
 
-  private static long address(Device.Memory memory) {
-    return memory == null ? 0 : memory.address();
+  /** Keeps memory until this is closed; null and 0 where there is none. */
+  final long kept(Device.Memory packed) {
+    if (packed == null) {
+      return 0;
+    }
+    memory.add(packed);
+    return packed.address();
+  }
+
+  /** As a constructor does: what was kept is freed where the rest fails. */
+  final void build(Runnable packing) {
+    try {
+      packing.run();
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
+    }
   }
 
   long bytes() {
@@ -90,14 +50,10 @@ abstract sealed class DeviceWeight implements AutoCloseable {
     memory.forEach(Device.Memory::close);
   }
 
-  /** y = x Wᵀ + b; sums of floats. */
+  /** One weight: y = x Wᵀ + b, summed in floats. */
   abstract static sealed class Sums extends DeviceWeight {
-    private Sums(int outputs, Device.Memory... memory) {
-      super(outputs, memory);
-    }
-
     /**
-     * @param y (rows, stride of the outputs), with room for the tallest tile
+     * @param y (rows, stride of the outputs), with room for whole tiles
      */
     abstract void multiply(DeviceSession session, DeviceRows x, int rows, long y);
   }
@@ -105,48 +61,51 @@ abstract sealed class DeviceWeight implements AutoCloseable {
   /** Weights of the rows' own type. */
   static final class Floating extends Sums {
     private final Device.Product product;
-    private final Device.Memory weight;
-    private final Device.Memory bias;
+    private long weight;
+    private long bias;
 
-    private Floating(
-        int outputs, Device.Product product, Device.Memory weight, Device.Memory bias) {
-      super(outputs, weight, bias);
-      this.product = product;
-      this.weight = weight;
-      this.bias = bias;
+    Floating(
+        Device device,
+        Packing packing,
+        LinearForm.Floating form,
+        Projection projection,
+        Storage storage) {
+      product = product(device, storage.product(), form.weight().rows(), form.weight().columns());
+      build(
+          () -> {
+            weight = kept(packing.weight(form.weight(), storage));
+            bias = kept(packing.vector(projection.bias(), storage));
+          });
     }
 
     @Override
     void multiply(DeviceSession session, DeviceRows x, int rows, long y) {
-      session.stream()
-          .multiply(product, rows, x.address(), weight.address(), DeviceWeight.address(bias), y);
+      session.stream().multiply(product, rows, x.address(), weight, bias, y);
     }
   }
 
   /** Codes that are unpacked to float32 before each product: 8 or 4 bits in memory. */
   static final class WeightOnly extends Sums {
+    private final int outputs;
     private final int inputs;
     private final int bits;
     private final Device.Product product;
-    private final Device.Memory codes;
-    private final Device.Memory scales;
-    private final Device.Memory bias;
+    private long codes;
+    private long scales;
+    private long bias;
 
-    private WeightOnly(
-        int outputs,
-        int inputs,
-        int bits,
-        Device.Product product,
-        Device.Memory codes,
-        Device.Memory scales,
-        Device.Memory bias) {
-      super(outputs, codes, scales, bias);
-      this.inputs = inputs;
-      this.bits = bits;
-      this.product = product;
-      this.codes = codes;
-      this.scales = scales;
-      this.bias = bias;
+    WeightOnly(Device device, Packing packing, QuantizedWeight weight, Projection projection) {
+      requireRowScales(weight);
+      outputs = weight.rows();
+      inputs = weight.columns();
+      bits = weight.bits() <= 4 ? 4 : 8;
+      product = product(device, ProductType.FLOAT32, outputs, inputs);
+      build(
+          () -> {
+            codes = kept(bits == 4 ? packing.nibbles(weight) : packing.codes(List.of(weight)));
+            scales = kept(packing.vector(weight.scales(), Storage.F32));
+            bias = kept(packing.vector(projection.bias(), Storage.F32));
+          });
     }
 
     @Override
@@ -157,65 +116,80 @@ abstract sealed class DeviceWeight implements AutoCloseable {
       // Padding too: its scales are zero.
       session
           .kernels()
-          .unpack(
-              codes.address(),
-              stride * bits / 8,
-              bits,
-              scales.address(),
-              all,
-              inputs,
-              unpacked,
-              stride);
-      session.stream()
-          .multiply(product, rows, x.address(), unpacked, DeviceWeight.address(bias), y);
+          .unpack(codes, stride * bits / 8, bits, scales, all, inputs, unpacked, stride);
+      session.stream().multiply(product, rows, x.address(), unpacked, bias, y);
     }
   }
 
-  /** Codes whose sums are integers. */
+  /** Codes of all weights that share an input, whose integer sums one product makes. */
   static final class Integers extends DeviceWeight {
     /** Bytes of sums made at once: a bound on memory, beyond what a usual batch takes. */
     private static final int SUMS_BYTES = 256 << 20;
 
     private static final int ROWS_STEP = 256;
 
-    private final Device.Product product;
-    private final Device.Memory codes;
-    private final Device.Memory scales;
-    private final Device.Memory bias;
+    /**
+     * A projection's part of the sums.
+     *
+     * @param first column
+     * @param bias address of its first value, or 0
+     */
+    private record Part(int first, int outputs, long bias) {}
 
-    private Integers(
-        int outputs,
-        Device.Product product,
-        Device.Memory codes,
-        Device.Memory scales,
-        Device.Memory bias) {
-      super(outputs, codes, scales, bias);
-      this.product = product;
-      this.codes = codes;
-      this.scales = scales;
-      this.bias = bias;
+    private final List<Part> parts = new ArrayList<>();
+    private final int stride;
+    private final Device.Product product;
+    private long codes;
+    private long scales;
+
+    Integers(
+        Device device,
+        Packing packing,
+        List<QuantizedWeight> weights,
+        List<Projection> projections) {
+      weights.forEach(DeviceWeight::requireRowScales);
+      stride = weights.stream().mapToInt(weight -> Packing.padded(weight.rows())).sum();
+      product = product(device, ProductType.INT8, stride, weights.get(0).columns());
+      build(
+          () -> {
+            float[] all = new float[stride];
+            int first = 0;
+            for (int p = 0; p < weights.size(); p++) {
+              float[] own = weights.get(p).scales();
+              System.arraycopy(own, 0, all, first, own.length);
+              long bias = kept(packing.vector(projections.get(p).bias(), Storage.F32));
+              parts.add(new Part(first, own.length, bias));
+              first += Packing.padded(own.length);
+            }
+            codes = kept(packing.codes(weights));
+            scales = kept(packing.vector(all, Storage.F32));
+          });
     }
 
     /** Rows whose sums are made at once. */
     int rowsAtOnce() {
-      long fitting = SUMS_BYTES / ((long) Packing.padded(outputs) * Integer.BYTES);
+      long fitting = SUMS_BYTES / ((long) stride * Integer.BYTES);
       return (int) Math.max(1, fitting / ROWS_STEP) * ROWS_STEP;
     }
 
-    /** The sums of some of the rows, from {@code first} on. */
-    Kernels.Sums sums(
-        DeviceSession session, Kernels.Codes x, int first, int count, Scratch.Use where) {
-      int stride = Packing.padded(outputs);
-      long sums = session.scratch().of(where, (long) session.tiled(count) * stride * Integer.BYTES);
+    /** The sums of some of the rows, from {@code first} on, a projection each. */
+    List<Kernels.Sums> sums(DeviceSession session, Kernels.Codes x, int first, int count) {
+      long bytes = (long) session.tiled(count) * stride * Integer.BYTES;
+      long sums = session.scratch().of(Scratch.Use.SUMS, bytes);
       long rows = x.codes() + (long) first * x.stride();
-      session.stream().multiply(product, count, rows, codes.address(), 0, sums);
-      return new Kernels.Sums(
-          sums,
-          stride,
-          x.scales() + (long) first * Float.BYTES,
-          scales.address(),
-          DeviceWeight.address(bias),
-          outputs);
+      session.stream().multiply(product, count, rows, codes, 0, sums);
+      long rowScales = x.scales() + (long) first * Float.BYTES;
+      return parts.stream()
+          .map(
+              part ->
+                  new Kernels.Sums(
+                      sums + (long) part.first * Integer.BYTES,
+                      stride,
+                      rowScales,
+                      scales + (long) part.first * Float.BYTES,
+                      part.bias,
+                      part.outputs))
+          .toList();
     }
   }
 }

@@ -1,6 +1,8 @@
 package org.cliffwatch.quantizer.kernel.cuda;
 
 import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.function.Consumer;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 import org.cliffwatch.quantizer.scheme.QuantizedWeight;
 import org.cliffwatch.quantizer.scheme.Schemes;
@@ -56,11 +58,24 @@ final class Packing implements AutoCloseable {
     }
   }
 
-  /** Codes, a byte each. */
-  Device.Memory codes(QuantizedWeight weight) {
-    int columns = weight.columns();
-    return matrix(
-        weight.rows(), padded(columns), (r, to) -> to.put(weight.codes(), r * columns, columns));
+  /** Codes, a byte each, of weights of equal columns one after another. */
+  Device.Memory codes(List<QuantizedWeight> weights) {
+    int columns = weights.get(0).columns();
+    int rows = weights.stream().mapToInt(weight -> padded(weight.rows())).sum();
+    int rowBytes = padded(columns);
+    return filled(
+        (long) rows * rowBytes,
+        memory -> {
+          long address = memory.address();
+          for (QuantizedWeight weight : weights) {
+            write(
+                address,
+                weight.rows(),
+                rowBytes,
+                (r, to) -> to.put(weight.codes(), r * columns, columns));
+            address += (long) padded(weight.rows()) * rowBytes;
+          }
+        });
   }
 
   /** Codes of at most 4 bits, two a byte, the first in the low half. */
@@ -87,27 +102,36 @@ final class Packing implements AutoCloseable {
     return matrix(1, padded(values.length) * storage.bytes(), (r, to) -> put(values, storage, to));
   }
 
-  private synchronized Device.Memory matrix(int rows, int rowBytes, RowWriter writer) {
-    Device.Memory memory = device.allocate((long) padded(rows) * rowBytes);
+  private Device.Memory matrix(int rows, int rowBytes, RowWriter writer) {
+    return filled(
+        (long) padded(rows) * rowBytes, memory -> write(memory.address(), rows, rowBytes, writer));
+  }
+
+  private Device.Memory filled(long bytes, Consumer<Device.Memory> writer) {
+    Device.Memory memory = device.allocate(bytes);
     try {
-      int together = Math.max(1, STAGING_BYTES / rowBytes);
-      ByteBuffer staging = DeviceSession.direct(Math.min(together, rows) * rowBytes);
-      for (int first = 0; first < rows; first += together) {
-        int count = Math.min(together, rows - first);
-        for (int r = 0; r < count; r++) {
-          staging.position(r * rowBytes);
-          writer.write(first + r, staging);
-        }
-        staging.position(0).limit(count * rowBytes);
-        stream.upload(staging, memory.address() + (long) first * rowBytes);
-        staging.clear();
-      }
-      stream.synchronize();
+      writer.accept(memory);
       return memory;
     } catch (RuntimeException | Error e) {
       memory.close();
       throw e;
     }
+  }
+
+  private synchronized void write(long address, int rows, int rowBytes, RowWriter writer) {
+    int together = Math.max(1, STAGING_BYTES / rowBytes);
+    ByteBuffer staging = DeviceSession.direct(Math.min(together, rows) * rowBytes);
+    for (int first = 0; first < rows; first += together) {
+      int count = Math.min(together, rows - first);
+      for (int r = 0; r < count; r++) {
+        staging.position(r * rowBytes);
+        writer.write(first + r, staging);
+      }
+      staging.position(0).limit(count * rowBytes);
+      stream.upload(staging, address + (long) first * rowBytes);
+      staging.clear();
+    }
+    stream.synchronize();
   }
 
   static int padded(int n) {

@@ -18,7 +18,6 @@ final class Scratch implements AutoCloseable {
     ACTIVATED,
     ACTIVATED_SCALES,
     SUMS,
-    UP_SUMS,
     UPDATE,
     UNPACKED,
     LOGITS,
