@@ -4,6 +4,7 @@
 #include "shim.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <sys/mman.h>
 
 #include <cstdio>
@@ -48,13 +49,37 @@ namespace {
 
 constexpr int WARP = 32;
 constexpr size_t STACK = 1 << 18;
+constexpr size_t GUARD = 4096;
 
 enum class State { READY, AT_BLOCK, AT_WARP, DONE };
 
+// A fiber's stack, above a page that nobody may touch: an overrun ends the process.
+class Stack {
+ public:
+  Stack() {
+    void* pages = mmap(nullptr, GUARD + STACK, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (pages == MAP_FAILED || mprotect(pages, GUARD, PROT_NONE) != 0) {
+      std::perror("mmap of a fiber's stack");
+      std::abort();
+    }
+    bottom_ = static_cast<char*>(pages) + GUARD;
+  }
+  Stack(Stack&& other) noexcept : bottom_(other.bottom_) { other.bottom_ = nullptr; }
+  ~Stack() {
+    if (bottom_ != nullptr) munmap(bottom_ - GUARD, GUARD + STACK);
+  }
+  char* bottom() const { return bottom_; }
+
+ private:
+  char* bottom_;
+};
+
 struct Fiber {
-  void* stack = nullptr;
-  void* place = nullptr;
+  Stack stack;
+  void* at = nullptr;
   State state = State::READY;
+  Place place = {};  // where it waits
   uint64_t value = 0;
 };
 
@@ -117,9 +142,9 @@ void resume(int thread) {
   threadIdx = {thread, 0, 0};
 #if defined(__SANITIZE_ADDRESS__)
   void* fake = nullptr;
-  __sanitizer_start_switch_fiber(&fake, fiber.stack, STACK);
+  __sanitizer_start_switch_fiber(&fake, fiber.stack.bottom(), STACK);
 #endif
-  switch_stack(&block.scheduler, fiber.place);
+  switch_stack(&block.scheduler, fiber.at);
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
 #endif
@@ -130,14 +155,15 @@ thread_local const void* scheduler_stack;
 thread_local size_t scheduler_size;
 #endif
 
-void yield(State state) {
+void yield(State state, Place place) {
   Fiber& fiber = block.fibers[block.current];
   fiber.state = state;
+  fiber.place = place;
 #if defined(__SANITIZE_ADDRESS__)
   void* fake = nullptr;
   __sanitizer_start_switch_fiber(state == State::DONE ? nullptr : &fake, scheduler_stack, scheduler_size);
 #endif
-  switch_stack(&fiber.place, block.scheduler);
+  switch_stack(&fiber.at, block.scheduler);
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(fake, &scheduler_stack, &scheduler_size);
 #endif
@@ -148,106 +174,162 @@ void run_fiber() {
   __sanitizer_finish_switch_fiber(nullptr, &scheduler_stack, &scheduler_size);
 #endif
   call(block.call);
-  yield(State::DONE);
+  yield(State::DONE, {});
   std::abort();
 }
 
 void prepare(Fiber& fiber) {
-  if (fiber.stack == nullptr) {
-    fiber.stack = mmap(nullptr, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (fiber.stack == MAP_FAILED) {
-      std::perror("mmap of a fiber's stack");
-      std::abort();
-    }
-  }
-  uintptr_t top = (reinterpret_cast<uintptr_t>(fiber.stack) + STACK) & ~uintptr_t{15};
-  void** place = reinterpret_cast<void**>(top);
-  *--place = nullptr;  // where run_fiber would return to, which it does not
-  *--place = reinterpret_cast<void*>(&run_fiber);
-  for (int registers = 0; registers < 6; registers++) *--place = nullptr;
-  fiber.place = place;
+  uintptr_t top = (reinterpret_cast<uintptr_t>(fiber.stack.bottom()) + STACK) & ~uintptr_t{15};
+  void** at = reinterpret_cast<void**>(top);
+  *--at = nullptr;  // where run_fiber would return to, which it does not
+  *--at = reinterpret_cast<void*>(&run_fiber);
+  for (int registers = 0; registers < 6; registers++) *--at = nullptr;
+  fiber.at = at;
   fiber.state = State::READY;
 }
 
-bool release(int from, int to, State waiting) {
-  for (int t = from; t < to; t++) {
-    State state = block.fibers[t].state;
-    if (state != waiting && state != State::DONE) return false;
+// Fills the shared memory that kernels declare with NaN. It is this library's thread-local memory, but for
+// what stands here: a GPU's blocks find there whatever was left by another.
+void poison_static_shared() {
+  static thread_local char* begin = nullptr;
+  static thread_local size_t size = 0;
+  if (begin == nullptr) {
+    dl_iterate_phdr(
+        [](dl_phdr_info* library, size_t, void*) {
+          for (int i = 0; i < library->dlpi_phnum; i++) {
+            const auto& segment = library->dlpi_phdr[i];
+            char* data = static_cast<char*>(library->dlpi_tls_data);
+            if (segment.p_type != PT_TLS || data == nullptr) continue;
+            char* own = reinterpret_cast<char*>(&block);
+            if (own < data || own >= data + segment.p_memsz) continue;
+            begin = data + segment.p_filesz;  // after what has initial values, which shared memory has not
+            size = segment.p_memsz - segment.p_filesz;
+          }
+          return begin != nullptr ? 1 : 0;
+        },
+        nullptr);
+    if (begin == nullptr) std::abort();
   }
-  bool any = false;
-  for (int t = from; t < to; t++) {
-    if (block.fibers[t].state == waiting) {
-      block.fibers[t].state = State::READY;
-      any = true;
-    }
+  struct Kept {
+    void* from;
+    size_t bytes;
+  };
+  const Kept kept[] = {
+      {&threadIdx, sizeof threadIdx}, {&blockIdx, sizeof blockIdx}, {&blockDim, sizeof blockDim},
+      {&gridDim, sizeof gridDim},     {&block, sizeof block},       {&begin, sizeof begin},
+      {&size, sizeof size},
+#if defined(__SANITIZE_ADDRESS__)
+      {&scheduler_stack, sizeof scheduler_stack}, {&scheduler_size, sizeof scheduler_size},
+#endif
+  };
+  char copies[sizeof(Index) * 4 + sizeof(Block) + 64];
+  char* to = copies;
+  for (const Kept& k : kept) to = static_cast<char*>(std::memcpy(to, k.from, k.bytes)) + k.bytes;
+  std::memset(begin, 0xff, size);
+  to = copies;
+  for (const Kept& k : kept) {
+    std::memcpy(k.from, to, k.bytes);
+    to += k.bytes;
   }
-  return any;
 }
 
-// Runs a block to its end; a message where threads wait for one another in vain.
+// "12 threads wait for the block at rows.cu:30": the threads of each place.
+std::string waiting() {
+  std::string text;
+  std::vector<bool> told(block.fibers.size());
+  for (size_t t = 0; t < told.size(); t++) {
+    const Fiber& first = block.fibers[t];
+    if (told[t] || first.state == State::READY) continue;
+    int count = 0;
+    for (size_t other = t; other < told.size(); other++) {
+      const Fiber& fiber = block.fibers[other];
+      if (fiber.state != first.state || fiber.place.line != first.place.line) continue;
+      told[other] = true;
+      count++;
+    }
+    text += (text.empty() ? "" : ", ") + std::to_string(count) + " threads ";
+    if (first.state == State::DONE) {
+      text += "have ended";
+    } else {
+      text += first.state == State::AT_BLOCK ? "wait for the block" : "wait for their warp";
+      text += std::string(" at ") + first.place.file + ":" + std::to_string(first.place.line);
+    }
+  }
+  return text;
+}
+
+enum class Meeting { NOT_YET, MET, NEVER };
+
+// Whether the threads that wait so have all come to one place. A warp's exchange names all of its lanes:
+// none may have ended. The block's barrier counts only those that have not.
+Meeting meet(int from, int to, State wanted) {
+  const Fiber* first = nullptr;
+  bool ended = false;
+  bool elsewhere = false;
+  for (int t = from; t < to; t++) {
+    const Fiber& fiber = block.fibers[t];
+    ended |= fiber.state == State::DONE;
+    elsewhere |= fiber.state != wanted && fiber.state != State::DONE;
+    if (fiber.state != wanted) continue;
+    if (first == nullptr) first = &fiber;
+    if (fiber.place.line != first->place.line) return Meeting::NEVER;
+  }
+  if (first == nullptr || elsewhere) return Meeting::NOT_YET;
+  if (ended && wanted == State::AT_WARP) return Meeting::NEVER;
+  for (int t = from; t < to; t++) {
+    if (block.fibers[t].state == wanted) block.fibers[t].state = State::READY;
+  }
+  return Meeting::MET;
+}
+
+// Runs a block to its end; a message where threads wait for one another in vain, or at different places.
 std::string run_block(int threads) {
   for (Fiber& fiber : block.fibers) prepare(fiber);
   while (true) {
-    bool ran = false;
-    bool done = true;
     for (int warp = 0; warp < threads; warp += WARP) {
       int end = std::min(warp + WARP, threads);
-      bool again = true;
-      while (again) {
+      Meeting meeting = Meeting::MET;
+      while (meeting == Meeting::MET) {
         for (int t = warp; t < end; t++) {
-          if (block.fibers[t].state == State::READY) {
-            resume(t);
-            ran = true;
-          }
+          if (block.fibers[t].state == State::READY) resume(t);
         }
-        again = release(warp, end, State::AT_WARP);
+        meeting = meet(warp, end, State::AT_WARP);
       }
+      if (meeting == Meeting::NEVER) return waiting();
     }
-    for (int t = 0; t < threads; t++) done &= block.fibers[t].state == State::DONE;
+    bool done = true;
+    for (const Fiber& fiber : block.fibers) done &= fiber.state == State::DONE;
     if (done) return "";
-    bool freed = release(0, threads, State::AT_BLOCK);
-    if (!freed && !ran) break;
-    if (!freed) {
-      bool ready = false;
-      for (Fiber& fiber : block.fibers) ready |= fiber.state == State::READY;
-      if (!ready) break;
-    }
+    if (meet(0, threads, State::AT_BLOCK) != Meeting::MET) return waiting();
   }
-  int at_block = 0, at_warp = 0, finished = 0;
-  for (Fiber& fiber : block.fibers) {
-    at_block += fiber.state == State::AT_BLOCK;
-    at_warp += fiber.state == State::AT_WARP;
-    finished += fiber.state == State::DONE;
-  }
-  return std::to_string(at_block) + " threads wait for the block, " + std::to_string(at_warp) +
-         " for their warp, " + std::to_string(finished) + " have ended";
 }
 
 }  // namespace
 
 unsigned char* dynamic_shared() { return block.shared.data(); }
 
-void meet_block() { yield(State::AT_BLOCK); }
+void meet_block(Place place) { yield(State::AT_BLOCK, place); }
 
-uint64_t exchange(uint64_t value, int lane) {
-  int warp = block.current / WARP * WARP;
+uint64_t exchange(uint64_t value, int lane, Place place) {
+  int from = block.current / WARP * WARP + lane % WARP;
   block.fibers[block.current].value = value;
-  yield(State::AT_WARP);
-  uint64_t theirs = block.fibers[warp + lane % WARP].value;
+  yield(State::AT_WARP, place);
+  // What a lane that is not there gives is undefined: NaN.
+  uint64_t theirs = from < blockDim.x ? block.fibers[from].value : ~uint64_t{0};
   // Nobody gives another value before all have read this one.
-  yield(State::AT_WARP);
+  yield(State::AT_WARP, place);
   return theirs;
 }
 
-uint32_t ballot(bool vote) {
+uint32_t ballot(bool vote, Place place) {
   int warp = block.current / WARP * WARP;
   block.fibers[block.current].value = vote;
-  yield(State::AT_WARP);
+  yield(State::AT_WARP, place);
   uint32_t votes = 0;
   for (int lane = 0; lane < WARP && warp + lane < blockDim.x; lane++) {
     if (block.fibers[warp + lane].value) votes |= 1u << lane;
   }
-  yield(State::AT_WARP);
+  yield(State::AT_WARP, place);
   return votes;
 }
 
@@ -272,9 +354,6 @@ extern "C" int launch(const char* kernel, int gridX, int gridY, int threads, int
     std::snprintf(error, errorLength, "%s: no launch of (%d, %d) blocks of %d", kernel, gridX, gridY, threads);
     return 1;
   }
-  for (size_t t = threads; t < block.fibers.size(); t++) {
-    if (block.fibers[t].stack != nullptr) munmap(block.fibers[t].stack, STACK);
-  }
   block.fibers.resize(threads);
   block.call = {reinterpret_cast<void (*)()>(found), arguments, kinds};
   blockDim = {threads, 1, 1};
@@ -285,8 +364,11 @@ extern "C" int launch(const char* kernel, int gridX, int gridY, int threads, int
       // Fresh for each block, of exactly this size, and full of NaN.
       block.shared = std::vector<unsigned char>(sharedBytes, 0xff);
       block.shared.shrink_to_fit();
+      poison_static_shared();
       std::string fault = run_block(threads);
       if (!fault.empty()) {
+        // Their stacks are abandoned in the middle of a kernel.
+        block.fibers.clear();
         std::snprintf(error, errorLength, "%s, block (%d, %d): %s", kernel, x, y, fault.c_str());
         return 1;
       }

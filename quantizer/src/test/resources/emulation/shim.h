@@ -21,33 +21,41 @@ extern thread_local Index threadIdx, blockIdx, blockDim, gridDim;
 
 namespace emulation {
 unsigned char* dynamic_shared();
-// Waits for all threads of the block, or of the warp.
-void meet_block();
+// Where threads meet: all must be at the same place of the sources.
+struct Place {
+  const char* file;
+  int line;
+};
+// Waits for all threads of the block.
+void meet_block(Place place);
 // Gives a value to the warp and returns that of a lane.
-uint64_t exchange(uint64_t value, int lane);
-uint32_t ballot(bool vote);
+uint64_t exchange(uint64_t value, int lane, Place place);
+uint32_t ballot(bool vote, Place place);
 }  // namespace emulation
 
-inline void __syncthreads() { emulation::meet_block(); }
+// The caller's place, as the last parameter of what meets.
+#define EMULATED_PLACE const char *file = __builtin_FILE(), int line = __builtin_LINE()
+
+inline void __syncthreads(EMULATED_PLACE) { emulation::meet_block({file, line}); }
 
 template <typename V>
-inline V __shfl_sync(unsigned, V value, int lane) {
+inline V __shfl_sync(unsigned, V value, int lane, EMULATED_PLACE) {
   static_assert(sizeof(V) <= sizeof(uint64_t), "a register or two");
   uint64_t bits = 0;
   std::memcpy(&bits, &value, sizeof(V));
-  bits = emulation::exchange(bits, lane);
+  bits = emulation::exchange(bits, lane, {file, line});
   std::memcpy(&value, &bits, sizeof(V));
   return value;
 }
 
 template <typename V>
-inline V __shfl_xor_sync(unsigned mask, V value, int lanes) {
-  return __shfl_sync(mask, value, threadIdx.x % 32 ^ lanes);
+inline V __shfl_xor_sync(unsigned mask, V value, int lanes, EMULATED_PLACE) {
+  return __shfl_sync(mask, value, threadIdx.x % 32 ^ lanes, file, line);
 }
 
-inline void __syncwarp() { emulation::ballot(false); }
+inline void __syncwarp(EMULATED_PLACE) { emulation::ballot(false, {file, line}); }
 
-inline uint32_t __ballot_sync(unsigned, bool vote) { return emulation::ballot(vote); }
+inline uint32_t __ballot_sync(unsigned, bool vote, EMULATED_PLACE) { return emulation::ballot(vote, {file, line}); }
 
 template <typename To, typename From>
 inline To same_bits(From from) {

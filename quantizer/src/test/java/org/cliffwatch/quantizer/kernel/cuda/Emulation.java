@@ -51,11 +51,13 @@ final class Emulation {
    * @throws BackendUnavailableException where there is no C++ compiler
    */
   static Emulation of(String kernels, boolean sanitize) {
-    return new Emulation(compiled(source("common.cu") + "\n" + kernels, sanitize));
+    return new Emulation(
+        compiled(source("common.cu") + "\n#line 1 \"kernels\"\n" + kernels, sanitize));
   }
 
+  /** The source, whose lines the compiler and faults name by its file. */
   private static String source(String file) {
-    return text("/" + packageFolder() + file);
+    return "#line 1 \"" + file + "\"\n" + text("/" + packageFolder() + file);
   }
 
   private static String packageFolder() {

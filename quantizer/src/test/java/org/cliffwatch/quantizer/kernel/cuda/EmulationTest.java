@@ -47,6 +47,34 @@ class EmulationTest {
           x[threadIdx.x] = __shfl_sync(~0u, 1, 0);
         }
       }
+      extern "C" void part_ways(int* x) {
+        if (threadIdx.x < 32) {
+          __syncthreads();
+        } else {
+          __syncthreads();
+        }
+      }
+      extern "C" void exchange_and_vote(int* x) {
+        if (threadIdx.x < 16) {
+          x[threadIdx.x] = __shfl_sync(~0u, 1, 20);
+        } else {
+          x[threadIdx.x] = (int)__ballot_sync(~0u, true);
+        }
+      }
+      extern "C" void leave(int* x) {
+        if (threadIdx.x >= 16) return;
+        x[threadIdx.x] = __shfl_sync(~0u, 1, 20);
+      }
+      extern "C" void remember(const int* x, int* y) {
+        __shared__ int declared[32];
+        DYNAMIC_SHARED(int, given);
+        if (blockIdx.x == 0) {
+          declared[threadIdx.x] = x[threadIdx.x];
+          given[threadIdx.x] = x[threadIdx.x];
+        } else {
+          y[threadIdx.x] = declared[threadIdx.x] & given[threadIdx.x];
+        }
+      }
       """;
 
   @TempDir Path folder;
@@ -57,6 +85,11 @@ class EmulationTest {
   }
 
   private static int[] run(String kernel, int threads, Object... after) {
+    return runBlocks(kernel, 1, threads, 0, after);
+  }
+
+  private static int[] runBlocks(
+      String kernel, int blocks, int threads, int sharedBytes, Object... after) {
     Emulation emulation = Emulation.of(KERNELS, false);
     int[] x = new int[threads];
     for (int i = 0; i < threads; i++) {
@@ -69,7 +102,7 @@ class EmulationTest {
       arguments.add(com.sun.jna.Pointer.nativeValue(from));
       arguments.add(com.sun.jna.Pointer.nativeValue(to));
       arguments.addAll(List.of(after));
-      emulation.launch(kernel, 1, 1, threads, 0, arguments.toArray());
+      emulation.launch(kernel, blocks, 1, threads, sharedBytes, arguments.toArray());
       return to.getIntArray(0, threads);
     }
   }
@@ -107,8 +140,39 @@ class EmulationTest {
     assertThatThrownBy(() -> run("diverge", 32))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContaining("diverge, block (0, 0)")
-        .hasMessageContaining("1 threads wait for the block, 31 for their warp");
+        .hasMessageContaining("31 threads wait for their warp at kernels:")
+        .hasMessageContaining("1 threads wait for the block at kernels:");
     assertThatThrownBy(() -> run("absent", 32)).hasMessageContaining("there is no kernel absent");
+  }
+
+  @Test
+  void threadsThatMeetAtDifferentPlacesAreAnError() {
+    assertThatThrownBy(() -> run("part_ways", 64))
+        .hasMessageContaining("part_ways, block (0, 0): 32 threads wait for the block at kernels:");
+    assertThatThrownBy(() -> run("exchange_and_vote", 32))
+        .hasMessageContaining("16 threads wait for their warp at kernels:");
+    assertThatThrownBy(() -> run("leave", 32)).hasMessageContaining("16 threads have ended");
+    // What was abandoned does not show in what comes after.
+    assertThat(run("reverse", 32, 32)[31]).isEqualTo(3);
+  }
+
+  /** A GPU's blocks find in shared memory what others left there. */
+  @Test
+  void sharedMemoryIsForgotten() {
+    assertThat(runBlocks("remember", 2, 32, 32 * Integer.BYTES)).containsOnly(-1);
+  }
+
+  /** Of a last warp that is not whole, lanes that are not there do not vote. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 33, 255})
+  void aPartOfAWarpVotes(int threads) {
+    int[] votes = run("vote", threads);
+    int last = (threads - 1) / 32 * 32;
+    int ballot = 0;
+    for (int i = last; i < threads; i++) {
+      ballot |= (7 * i + 3) % 3 == 0 ? 1 << (i - last) : 0;
+    }
+    assertThat(votes[threads - 1]).isEqualTo(ballot);
   }
 
   @Test
