@@ -17,6 +17,9 @@ final class Packing implements AutoCloseable {
   private final Device device;
   private final Stream stream;
 
+  /** One for all weights; direct memory is freed too late to make one each. */
+  private ByteBuffer staging;
+
   Packing(Device device) {
     this.device = device;
     this.stream = device.stream();
@@ -120,12 +123,17 @@ final class Packing implements AutoCloseable {
 
   private synchronized void write(long address, int rows, int rowBytes, RowWriter writer) {
     int together = Math.max(1, STAGING_BYTES / rowBytes);
-    ByteBuffer staging = DeviceSession.direct(Math.min(together, rows) * rowBytes);
+    if (staging == null || staging.capacity() < rowBytes) {
+      staging = DeviceSession.direct(Math.max(STAGING_BYTES, rowBytes));
+    }
     for (int first = 0; first < rows; first += together) {
       int count = Math.min(together, rows - first);
       for (int r = 0; r < count; r++) {
         staging.position(r * rowBytes);
         writer.write(first + r, staging);
+        while (staging.position() < (r + 1) * rowBytes) {
+          staging.put((byte) 0);
+        }
       }
       staging.position(0).limit(count * rowBytes);
       stream.upload(staging, address + (long) first * rowBytes);
