@@ -1,5 +1,7 @@
 package org.cliffwatch.quantizer.checkpoint;
 
+import org.cliffwatch.quantizer.kernel.Half;
+
 /**
  * The block formats of GGUF, widened to float32 in the same order of operations as the reference
  * dequantizer ({@code gguf/quants.py} of ggml-org/llama.cpp), so with the same bits. A scale is

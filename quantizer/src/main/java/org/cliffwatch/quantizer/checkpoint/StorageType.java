@@ -3,6 +3,7 @@ package org.cliffwatch.quantizer.checkpoint;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
+import org.cliffwatch.quantizer.kernel.Half;
 
 /**
  * How the elements of a tensor are stored: {@link #blockElements()} of them in {@link

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.kernel.Half;
 
 /** Writes tensors as a safetensors file; the same tensors give the same bytes. */
 final class SafetensorsWriter {
@@ -66,27 +67,10 @@ final class SafetensorsWriter {
       switch (type) {
         case FLOAT32 -> bytes.putFloat(rounded);
         case BFLOAT16 -> bytes.putShort((short) (Float.floatToRawIntBits(rounded) >>> 16));
-        case FLOAT16 -> bytes.putShort(float16Bits(rounded));
+        case FLOAT16 -> bytes.putShort(Half.bits(rounded));
       }
     }
     return bytes.array();
-  }
-
-  /** The bits of a value that float16 holds exactly. */
-  static short float16Bits(float value) {
-    int bits = Float.floatToRawIntBits(value);
-    int sign = (bits >>> 16) & 0x8000;
-    int magnitude = bits & 0x7fffffff;
-    if (magnitude > 0x7f800000) {
-      return (short) (sign | 0x7e00);
-    }
-    if (magnitude == 0x7f800000) {
-      return (short) (sign | 0x7c00);
-    }
-    if (magnitude < Float.floatToRawIntBits(0x1p-14f)) {
-      return (short) (sign | (int) (Math.abs(value) * 0x1p24f));
-    }
-    return (short) (sign | ((magnitude - (112 << 23)) >>> 13));
   }
 
   private static String dtype(FloatType type) {

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.Random;
 import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.kernel.Half;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;

@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.Random;
 import jdk.incubator.vector.FloatVector;
 import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.kernel.Half;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -119,7 +120,7 @@ class LanesTest {
       }
       assertThat(Float.floatToRawIntBits(Lanes.round(FloatType.FLOAT16, value)))
           .isEqualTo(Float.floatToRawIntBits(value));
-      assertThat(SafetensorsWriter.float16Bits(value)).isEqualTo((short) half);
+      assertThat(Half.bits(value)).isEqualTo((short) half);
     }
   }
 

@@ -2,6 +2,7 @@ package org.cliffwatch.quantizer.kernel.cuda;
 
 import java.nio.ByteBuffer;
 import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.kernel.Half;
 
 /** How a compute type's values lie in device memory, and the products there are of them. */
 enum Storage {
@@ -30,17 +31,12 @@ enum Storage {
   F16(FloatType.FLOAT16, "f16", 2, ProductType.FLOAT16, ProductType.FLOAT16_TO_FLOAT32) {
     @Override
     void put(ByteBuffer to, float value) {
-      to.putShort(half(FloatType.FLOAT16.round(value)));
+      to.putShort(Half.bits(FloatType.FLOAT16.round(value)));
     }
 
     @Override
     float get(ByteBuffer from) {
-      short bits = from.getShort();
-      float magnitude = Float.intBitsToFloat((bits & 0x7fff) << 13) * 0x1p112f;
-      if ((bits & 0x7c00) == 0x7c00) {
-        magnitude = (bits & 0x3ff) == 0 ? Float.POSITIVE_INFINITY : Float.NaN;
-      }
-      return bits < 0 ? -magnitude : magnitude;
+      return Half.widen(from.getShort());
     }
   };
 
@@ -95,16 +91,4 @@ enum Storage {
   abstract void put(ByteBuffer to, float value);
 
   abstract float get(ByteBuffer from);
-
-  /** The bits of a value that is one of float16's. */
-  private static short half(float value) {
-    int sign = value < 0 || 1 / value < 0 ? 0x8000 : 0;
-    if (Float.isNaN(value)) {
-      return 0x7e00;
-    }
-    if (Float.isInfinite(value)) {
-      return (short) (sign | 0x7c00);
-    }
-    return (short) (sign | Float.floatToRawIntBits(Math.abs(value) * 0x1p-112f) >>> 13);
-  }
 }

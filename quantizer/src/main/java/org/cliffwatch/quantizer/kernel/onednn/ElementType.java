@@ -7,6 +7,7 @@ import static org.bytedeco.dnnl.global.dnnl.dnnl_s4;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_s8;
 
 import java.nio.ByteBuffer;
+import org.cliffwatch.quantizer.kernel.Half;
 
 /** How a value of a matrix is stored. */
 enum ElementType {
@@ -34,7 +35,7 @@ enum ElementType {
   FLOAT16(16, dnnl_f16) {
     @Override
     void put(ByteBuffer out, int index, float value) {
-      out.putShort(Short.BYTES * index, float16Bits(value));
+      out.putShort(Short.BYTES * index, Half.bits(value));
     }
   },
   FLOAT32(32, dnnl_f32) {
@@ -63,12 +64,4 @@ enum ElementType {
 
   /** Stores a finite value, which the type holds exactly, as element {@code index}. */
   abstract void put(ByteBuffer out, int index, float value);
-
-  private static short float16Bits(float value) {
-    int bits = Float.floatToRawIntBits(value);
-    int sign = (bits >>> 16) & 0x8000;
-    float magnitude = Math.abs(value);
-    int rebiased = ((bits & 0x7fffffff) - (112 << 23)) >>> 13;
-    return (short) (sign | (magnitude < 0x1p-14f ? (int) (magnitude * 0x1p24f) : rebiased));
-  }
 }
