@@ -20,6 +20,31 @@ public record TokenRuns(int[] start, int[] parent, int[] position) {
     return start[parent.length];
   }
 
+  /** Tokens of a run's sequence up to its end, its ancestors' included. */
+  public int length(int run) {
+    return position[run] + start[run + 1] - start[run];
+  }
+
+  /** The most tokens of any sequence; 0 without runs. */
+  public int longest() {
+    int longest = 0;
+    for (int run = 0; run < runs(); run++) {
+      longest = Math.max(longest, length(run));
+    }
+    return longest;
+  }
+
+  /** The row of the token at each position of a run's sequence, its ancestors' first. */
+  public int[] keyRows(int run) {
+    int[] rows = new int[length(run)];
+    for (int at = run; at >= 0; at = parent[at]) {
+      for (int row = start[at]; row < start[at + 1]; row++) {
+        rows[position[at] + row - start[at]] = row;
+      }
+    }
+    return rows;
+  }
+
   /** (rows) the position of each row in its sequence. */
   public int[] positions() {
     int[] positions = new int[rows()];

@@ -235,7 +235,7 @@ public final class Decoder implements AutoCloseable {
 
   /** Tables that are kept, or that serve this batch alone. */
   private RotaryTables rotaryTables(TokenRuns runs) {
-    int length = Arrays.stream(runs.positions()).max().orElseThrow() + 1;
+    int length = runs.longest();
     Rotary rotary = architecture.rotary();
     if (rotary.dependsOnLength(length)) {
       if (runs.runs() > 1) {

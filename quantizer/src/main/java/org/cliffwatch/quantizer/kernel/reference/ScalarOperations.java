@@ -133,7 +133,7 @@ public final class ScalarOperations implements HostOperations {
     int heads = shape.heads();
     int keyHeads = shape.keyHeads();
     for (int run = 0; run < runs.runs(); run++) {
-      int[] keyRows = keyRows(runs, run);
+      int[] keyRows = runs.keyRows(run);
       for (int row = runs.start()[run]; row < runs.start()[run + 1]; row++) {
         int position = runs.position()[run] + row - runs.start()[run];
         int first = shape.window() == 0 ? 0 : Math.max(0, position - shape.window() + 1);
@@ -175,18 +175,6 @@ public final class ScalarOperations implements HostOperations {
     double capped =
         shape.softCap() == 0 ? scaled : shape.softCap() * Math.tanh(scaled / shape.softCap());
     return shape.alibi() == null ? capped : capped + shape.alibi()[head] * distance;
-  }
-
-  /** The row of the token at each position of a run's sequence, its ancestors' first. */
-  static int[] keyRows(TokenRuns runs, int run) {
-    int length = runs.position()[run] + runs.start()[run + 1] - runs.start()[run];
-    int[] rows = new int[length];
-    for (int at = run; at >= 0; at = runs.parent()[at]) {
-      for (int row = runs.start()[at]; row < runs.start()[at + 1]; row++) {
-        rows[runs.position()[at] + row - runs.start()[at]] = row;
-      }
-    }
-    return rows;
   }
 
   @Override

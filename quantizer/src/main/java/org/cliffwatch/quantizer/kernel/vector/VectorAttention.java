@@ -115,12 +115,7 @@ final class VectorAttention {
     private final int[] firstKey = new int[ROWS];
 
     void fit(TokenRuns runs, AttentionShape shape) {
-      int longest = 0;
-      for (int run = 0; run < runs.runs(); run++) {
-        int length = runs.start()[run + 1] - runs.start()[run];
-        longest = Math.max(longest, runs.position()[run] + length);
-      }
-      capacity = (longest + STEP - 1) / STEP * STEP;
+      capacity = (runs.longest() + STEP - 1) / STEP * STEP;
       if (size != shape.headSize()) {
         // Values beyond the head's size stay zero.
         values = new float[0];
