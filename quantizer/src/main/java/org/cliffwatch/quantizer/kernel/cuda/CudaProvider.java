@@ -48,6 +48,6 @@ public final class CudaProvider implements BackendProvider {
     DeviceBackend tried = new DeviceBackend(name, device.kernel(), device);
     ExactnessTest.require(tried);
     KernelIdentity own = KernelIdentity.of(device.kernel()).withDigest(KernelDigest.of(tried));
-    return new DeviceBackend(name, own.toString(), device);
+    return tried.withKernel(own.toString());
   }
 }

@@ -22,7 +22,7 @@ interface Device {
   /** Bytes of its memory. */
   long bytes();
 
-  /** Rows of the tallest tile of any product. */
+  /** The rows that are multiplied come in multiples of so many: buffers have room for them. */
   int tileRows();
 
   /** Bytes of dynamic shared memory a block can have. */
@@ -59,8 +59,5 @@ interface Device {
   }
 
   /** Prepared by {@link Device#product}, for any stream of that device. */
-  interface Product {
-    /** The rows that are multiplied come in multiples of so many: buffers have room for them. */
-    int tileRows();
-  }
+  interface Product {}
 }

@@ -24,14 +24,20 @@ final class DeviceBackend implements Backend {
   private final Device device;
   private final Packing packing;
 
-  /**
-   * @param kernel the whole kernel identity
-   */
   DeviceBackend(String name, String kernel, Device device) {
+    this(name, kernel, device, new Packing(device));
+  }
+
+  private DeviceBackend(String name, String kernel, Device device, Packing packing) {
     this.name = name;
     this.kernel = kernel;
     this.device = device;
-    this.packing = new Packing(device);
+    this.packing = packing;
+  }
+
+  /** The same under its whole kernel identity. */
+  DeviceBackend withKernel(String whole) {
+    return new DeviceBackend(name, whole, device, packing);
   }
 
   Device device() {

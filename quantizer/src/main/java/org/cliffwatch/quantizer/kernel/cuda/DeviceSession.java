@@ -61,10 +61,6 @@ final class DeviceSession implements Session {
     return scratch;
   }
 
-  Storage storage() {
-    return storage;
-  }
-
   @Override
   public DeviceRows rows(int capacity, int width) {
     return new DeviceRows(device, storage, capacity, width);

@@ -60,11 +60,6 @@ final class NvidiaProduct implements Device.Product {
     return type;
   }
 
-  @Override
-  public int tileRows() {
-    return TILE_ROWS;
-  }
-
   private int inputType() {
     return switch (type) {
       case INT8 -> cudart.CUDA_R_8I;

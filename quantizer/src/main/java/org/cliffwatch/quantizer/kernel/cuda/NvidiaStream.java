@@ -127,7 +127,7 @@ final class NvidiaStream implements Stream {
     cublasLtMatmulDescOpaque_t description =
         descriptions.computeIfAbsent(
             new Weighted(p, bias), weighted -> p.description(weighted.bias()));
-    int all = DeviceRows.roundUp(rows, p.tileRows());
+    int all = DeviceRows.roundUp(rows, device.tileRows());
     device.use();
     cublasLtMatmulAlgo_t algorithm =
         p.algorithm(

@@ -11,7 +11,7 @@ import org.cliffwatch.quantizer.scheme.Schemes;
  * Writes weights to device memory, rows and columns padded with zeros to multiples of {@link
  * DeviceRows#STEP}, a staging buffer at a time.
  */
-final class Packing implements AutoCloseable {
+final class Packing {
   private static final int STAGING_BYTES = 1 << 24;
 
   private final Device device;
@@ -144,10 +144,5 @@ final class Packing implements AutoCloseable {
 
   static int padded(int n) {
     return DeviceRows.roundUp(n, DeviceRows.STEP);
-  }
-
-  @Override
-  public synchronized void close() {
-    stream.close();
   }
 }

@@ -38,7 +38,7 @@ interface Stream extends AutoCloseable {
   /**
    * y = x Wᵀ + bias, row-major without gaps.
    *
-   * @param rows at least 1; x and y have room for this rounded up to the product's tile
+   * @param rows at least 1; x and y have room for this rounded up to the device's tiles
    * @param x (rows, inputs)
    * @param weight (outputs, inputs)
    * @param bias (outputs) of y's type, or 0; always 0 where the product has no bias

@@ -30,10 +30,6 @@ final class EmulatedDevice implements Device {
     this.free = new AtomicLong(bytes);
   }
 
-  Emulation emulation() {
-    return emulation;
-  }
-
   @Override
   public String name() {
     return "emulated device";
@@ -105,11 +101,6 @@ final class EmulatedDevice implements Device {
   }
 
   private record Shape(ProductType type, int outputs, int inputs) implements Product {
-    @Override
-    public int tileRows() {
-      return TILE_ROWS;
-    }
-
     Function function(Emulation emulation) {
       return emulation.function(
           switch (type) {
