@@ -31,9 +31,15 @@ __device__ __forceinline__ unsigned magnitude_of(Four<T> values) {
   return max;
 }
 
-// Codes of a row whose columns from `width` on are zeros, and zeros up to the codes' stride.
+// The scale and codes of this block's row, whose columns from `width` on are zeros, with zeros up to the
+// codes' stride. max: the bits of the largest magnitude that the thread has seen.
 template <typename T>
-__device__ __forceinline__ void put_codes(const T* row, int width, float scale, signed char* codes, int stride) {
+__device__ __forceinline__ void put_codes(const T* row, int width, unsigned max, signed char* codes, int stride,
+                                          float* scales) {
+  __shared__ unsigned partial[WARPS];
+  float scale = scale_of(block_max(max, partial));
+  if (threadIdx.x == 0) scales[blockIdx.x] = scale;
+  codes += (long long)blockIdx.x * stride;
   for (int column = 4 * threadIdx.x; column < stride; column += COLUMNS) {
     Four<signed char> four_codes = {};
     if (column < width) {
@@ -49,16 +55,13 @@ __device__ __forceinline__ void put_codes(const T* row, int width, float scale, 
 // A row's codes and scale. Grid: rows.
 template <typename T>
 __device__ void quantize(const T* x, int xStride, int width, signed char* codes, int codesStride, float* scales) {
-  __shared__ unsigned partial[WARPS];
   const T* row = x + (long long)blockIdx.x * xStride;
   unsigned max = 0;
   for (int column = 4 * threadIdx.x; column < xStride; column += COLUMNS) {
     unsigned bits = magnitude_of(four(row, column));
     max = bits > max ? bits : max;
   }
-  float scale = scale_of(block_max(max, partial));
-  if (threadIdx.x == 0) scales[blockIdx.x] = scale;
-  put_codes(row, width, scale, codes + (long long)blockIdx.x * codesStride, codesStride);
+  put_codes(row, width, max, codes, codesStride, scales);
 }
 
 #define QUANTIZE(T, suffix)                                                                        \
@@ -128,18 +131,30 @@ __device__ void dequantize_add(const int* sums, int sumsStride, const float* row
   }
 EACH_TYPE(DEQUANTIZE_ADD)
 
+// What `term` makes of four columns at a time, quantized by way of shared memory.
+template <typename T, typename Term>
+__device__ __forceinline__ void quantize_terms(int width, signed char* codes, int codesStride, float* scales,
+                                               Term term) {
+  DYNAMIC_SHARED(T, row);
+  unsigned max = 0;
+  for (int column = 4 * threadIdx.x; column < width; column += COLUMNS) {
+    Four<T> values = term(column);
+    unsigned bits = magnitude_of(values);
+    max = bits > max ? bits : max;
+    put(row, column, values);
+  }
+  put_codes(row, width, max, codes, codesStride, scales);
+}
+
 // A row of f(dequantized), quantized: the bits of dequantize, activate and quantize one after another.
 // Grid: rows; dynamic shared memory: a row of T, its width rounded up to four.
 template <typename T>
 __device__ void dequantize_activate_quantize(int f, const int* sums, int sumsStride, const float* rowScales,
                                              const float* weightScales, const float* bias, int width,
                                              signed char* codes, int codesStride, float* scales) {
-  __shared__ unsigned partial[WARPS];
-  DYNAMIC_SHARED(T, row);
   const int* from = sums + (long long)blockIdx.x * sumsStride;
   float rowScale = rowScales[blockIdx.x];
-  unsigned max = 0;
-  for (int column = 4 * threadIdx.x; column < width; column += COLUMNS) {
+  quantize_terms<T>(width, codes, codesStride, scales, [=](int column) {
     Four<int> sum = four(from, column);
     Four<T> values;
     for (int k = 0; k < 4; k++) {
@@ -150,13 +165,8 @@ __device__ void dequantize_activate_quantize(int f, const int* sums, int sumsStr
       }
       values.at[k] = narrow<T>(value);
     }
-    unsigned bits = magnitude_of(values);
-    max = bits > max ? bits : max;
-    put(row, column, values);
-  }
-  float scale = scale_of(block_max(max, partial));
-  if (threadIdx.x == 0) scales[blockIdx.x] = scale;
-  put_codes(row, width, scale, codes + (long long)blockIdx.x * codesStride, codesStride);
+    return values;
+  });
 }
 
 #define DEQUANTIZE_ACTIVATE_QUANTIZE(T, suffix)                                                   \
@@ -174,13 +184,10 @@ __device__ void dequantize_activate_gated_quantize(int f, const int* gateSums, c
                                                    const float* rowScales, const float* gateScales,
                                                    const float* upScales, const float* gateBias, const float* upBias,
                                                    int width, signed char* codes, int codesStride, float* scales) {
-  __shared__ unsigned partial[WARPS];
-  DYNAMIC_SHARED(T, row);
   const int* gates = gateSums + (long long)blockIdx.x * sumsStride;
   const int* ups = upSums + (long long)blockIdx.x * sumsStride;
   float rowScale = rowScales[blockIdx.x];
-  unsigned max = 0;
-  for (int column = 4 * threadIdx.x; column < width; column += COLUMNS) {
+  quantize_terms<T>(width, codes, codesStride, scales, [=](int column) {
     Four<int> gate = four(gates, column);
     Four<int> up = four(ups, column);
     Four<T> values;
@@ -193,13 +200,8 @@ __device__ void dequantize_activate_gated_quantize(int f, const int* gateSums, c
       }
       values.at[k] = narrow<T>(value);
     }
-    unsigned bits = magnitude_of(values);
-    max = bits > max ? bits : max;
-    put(row, column, values);
-  }
-  float scale = scale_of(block_max(max, partial));
-  if (threadIdx.x == 0) scales[blockIdx.x] = scale;
-  put_codes(row, width, scale, codes + (long long)blockIdx.x * codesStride, codesStride);
+    return values;
+  });
 }
 
 #define DEQUANTIZE_ACTIVATE_GATED_QUANTIZE(T, suffix)                                              \

@@ -485,6 +485,25 @@ class KernelsTest {
     return y;
   }
 
+  /** Sums of y's stride, to y. */
+  private void dequantize(
+      String kernel, long sums, long rowScales, long weightScales, long bias, Rows y) {
+    launch(
+        y.storage(),
+        kernel,
+        y.rows(),
+        blocks(y.stride()),
+        0,
+        sums,
+        y.stride(),
+        rowScales,
+        weightScales,
+        bias,
+        y.width(),
+        y.address(),
+        y.stride());
+  }
+
   @ParameterizedTest
   @EnumSource
   void dequantize(Storage t) {
@@ -504,36 +523,9 @@ class KernelsTest {
         long scales = arrays.of(rowScale);
         long weightScales = arrays.of(weightScale);
         long added = bias == null ? 0L : arrays.of(bias);
-        int grid = blocks(stride);
-        launch(
-            t,
-            "dequantize",
-            rows,
-            grid,
-            0,
-            from,
-            stride,
-            scales,
-            weightScales,
-            added,
-            width,
-            y.address(),
-            stride);
+        dequantize("dequantize", from, scales, weightScales, added, y);
         assertThat(arrays.read(y)).isEqualTo(expected);
-        launch(
-            t,
-            "dequantize_add",
-            rows,
-            grid,
-            0,
-            from,
-            stride,
-            scales,
-            weightScales,
-            added,
-            width,
-            x.address(),
-            stride);
+        dequantize("dequantize_add", from, scales, weightScales, added, x);
         for (int i = 0; i < expected.length; i++) {
           expected[i] = t.type().round(residual[i] + expected[i]);
         }
@@ -567,34 +559,8 @@ class KernelsTest {
 
         Rows gate = arrays.output(t, rows, width);
         Rows up = arrays.output(t, rows, width);
-        launch(
-            t,
-            "dequantize",
-            rows,
-            grid,
-            0,
-            gateSums,
-            stride,
-            scales,
-            gateScales,
-            bias,
-            width,
-            gate.address(),
-            stride);
-        launch(
-            t,
-            "dequantize",
-            rows,
-            grid,
-            0,
-            upSums,
-            stride,
-            scales,
-            upScales,
-            0L,
-            width,
-            up.address(),
-            stride);
+        dequantize("dequantize", gateSums, scales, gateScales, bias, gate);
+        dequantize("dequantize", upSums, scales, upScales, 0L, up);
         launch(t, "activate", rows, grid, 0, f.ordinal(), gate.address(), width, stride);
         long made = arrays.output((long) rows * stride);
         long madeScales = arrays.output(4L * rows);
@@ -616,20 +582,7 @@ class KernelsTest {
             madeScales);
         assertQuantized(gate, made, madeScales);
 
-        launch(
-            t,
-            "dequantize",
-            rows,
-            grid,
-            0,
-            gateSums,
-            stride,
-            scales,
-            gateScales,
-            bias,
-            width,
-            gate.address(),
-            stride);
+        dequantize("dequantize", gateSums, scales, gateScales, bias, gate);
         launch(
             t,
             "activate_gated",
