@@ -16,7 +16,7 @@ import org.bytedeco.javacpp.SizeTPointer;
 /** The {@code .cu} resources, one translation unit, compiled for the device at hand by NVRTC. */
 final class KernelSources {
   /** In this order. */
-  private static final List<String> FILES =
+  static final List<String> FILES =
       List.of("common.cu", "rows.cu", "quantize.cu", "attention.cu", "vocabulary.cu");
 
   private KernelSources() {}
@@ -30,7 +30,7 @@ final class KernelSources {
   static BytePointer compiled(String architecture) {
     StringBuilder source = new StringBuilder();
     for (String file : FILES) {
-      source.append("#line 1 \"").append(file).append("\"\n").append(text(file)).append('\n');
+      source.append(source(file));
     }
     List<String> options =
         new ArrayList<>(text("options.txt").lines().filter(l -> !l.isBlank()).toList());
@@ -64,6 +64,11 @@ final class KernelSources {
     BytePointer log = new BytePointer(size.get());
     Cuda.checkNvrtc(nvrtc.nvrtcGetProgramLog(program, log), "nvrtcGetProgramLog");
     return log.getString();
+  }
+
+  /** A file whose lines a compiler names by it. */
+  static String source(String file) {
+    return "#line 1 \"%s\"\n%s\n".formatted(file, text(file));
   }
 
   private static String text(String file) {

@@ -26,9 +26,6 @@ final class Emulation {
   /** Compiled with the address sanitizer: the JVM must have been started with its library. */
   static final String SANITIZE_PROPERTY = "cliffwatch.emulation.sanitize";
 
-  private static final List<String> SOURCES =
-      List.of("rows.cu", "quantize.cu", "attention.cu", "vocabulary.cu");
-
   private static final int MESSAGE_BYTES = 400;
 
   private final NativeLibrary library;
@@ -41,9 +38,10 @@ final class Emulation {
 
   /** The project's kernels. */
   static Emulation ofTheKernels() {
-    return of(
-        SOURCES.stream().map(Emulation::source).collect(Collectors.joining("\n")),
-        Boolean.getBoolean(SANITIZE_PROPERTY));
+    return new Emulation(
+        compiled(
+            KernelSources.FILES.stream().map(KernelSources::source).collect(Collectors.joining()),
+            Boolean.getBoolean(SANITIZE_PROPERTY)));
   }
 
   /**
@@ -52,16 +50,7 @@ final class Emulation {
    */
   static Emulation of(String kernels, boolean sanitize) {
     return new Emulation(
-        compiled(source("common.cu") + "\n#line 1 \"kernels\"\n" + kernels, sanitize));
-  }
-
-  /** The source, whose lines the compiler and faults name by its file. */
-  private static String source(String file) {
-    return "#line 1 \"" + file + "\"\n" + text("/" + packageFolder() + file);
-  }
-
-  private static String packageFolder() {
-    return Device.class.getPackageName().replace('.', '/') + "/";
+        compiled(KernelSources.source("common.cu") + "#line 1 \"kernels\"\n" + kernels, sanitize));
   }
 
   /** The compiler that {@code CXX} names, or g++. */
@@ -140,7 +129,7 @@ final class Emulation {
     }
   }
 
-  static String text(String resource) {
+  private static String text(String resource) {
     try (InputStream in = Emulation.class.getResourceAsStream(resource)) {
       return new String(in.readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {
