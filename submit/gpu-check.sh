@@ -116,8 +116,8 @@ for step in products models; do
 done
 tail -n "+$((lines + 1))" "$output"
 if [ "$(left)" -gt 40 ] && python3 -c 'import torch, transformers' 2> /dev/null; then
-  timeout "$(left)" python3 - "$work" << 'END' 2> "$work/peer.log" | tee -a "$output"
-import json, random, sys, time
+  timeout "$(left)" python3 - << 'END' 2> "$work/peer.log" | tee -a "$output"
+import json, random, time
 import torch, transformers
 
 # The documents of SpeedRun.java: four endings to one context, padded in batches as lm-evaluation-harness

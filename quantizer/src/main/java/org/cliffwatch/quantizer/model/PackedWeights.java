@@ -59,7 +59,6 @@ final class PackedWeights implements AutoCloseable {
 
   private final Backend backend;
   private final Precision precision;
-  private final List<Linear> linears = new ArrayList<>();
 
   /** Everything a backend keeps, in the order it was packed. */
   private final List<AutoCloseable> packed = new ArrayList<>();
@@ -108,9 +107,7 @@ final class PackedWeights implements AutoCloseable {
     for (Projection projection : projections) {
       rounded.add(new Projection(projection.weight(), rounded(projection.bias())));
     }
-    Linear linear = kept(backend.linear(rounded, as));
-    linears.add(linear);
-    return linear;
+    return kept(backend.linear(rounded, as));
   }
 
   /** A layer outside the blocks, which no precision quantizes. */
@@ -171,7 +168,12 @@ final class PackedWeights implements AutoCloseable {
 
   /** Native and heap memory of what is packed. */
   long bytes() {
-    return head.bytes() + linears.stream().mapToLong(Linear::bytes).sum();
+    long linears =
+        packed.stream()
+            .filter(Linear.class::isInstance)
+            .mapToLong(each -> ((Linear) each).bytes())
+            .sum();
+    return head.bytes() + linears;
   }
 
   @Override
