@@ -15,6 +15,7 @@ final class ItemValues implements MetricState {
   private final int[] item;
   private final double[] sum;
   private final double[] weight;
+  private transient Bootstrap bootstrap;
 
   private ItemValues(Metric metric, int[] item, double[] sum, double[] weight) {
     this.metric = metric;
@@ -123,18 +124,22 @@ final class ItemValues implements MetricState {
     weight[at] = from.weight[index];
   }
 
-  private Bootstrap bootstrap() {
-    return Bootstrap.of(
-        item.length,
-        picked -> {
-          double total = 0;
-          double weights = 0;
-          for (int pick : picked) {
-            total += sum[pick];
-            weights += weight[pick];
-          }
-          return metric.aggregate(total, weights);
-        });
+  /** Made once: standard error and interval are of the same replicates. */
+  private synchronized Bootstrap bootstrap() {
+    if (bootstrap == null) {
+      bootstrap = Bootstrap.of(item.length, this::over);
+    }
+    return bootstrap;
+  }
+
+  private double over(int[] picked) {
+    double total = 0;
+    double weights = 0;
+    for (int pick : picked) {
+      total += sum[pick];
+      weights += weight[pick];
+    }
+    return metric.aggregate(total, weights);
   }
 
   private double meanStandardError() {

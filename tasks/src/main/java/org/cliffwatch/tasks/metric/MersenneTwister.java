@@ -66,9 +66,18 @@ public final class MersenneTwister {
   }
 
   private void generate() {
-    for (int i = 0; i < SIZE; i++) {
-      int y = (state[i] & UPPER_MASK) | (state[(i + 1) % SIZE] & LOWER_MASK);
-      state[i] = state[(i + SHIFT) % SIZE] ^ (y >>> 1) ^ (-(y & 1) & MATRIX);
+    // Three loops instead of indices modulo SIZE, which take most of a bootstrap's time.
+    for (int i = 0; i < SIZE - SHIFT; i++) {
+      state[i] = state[i + SHIFT] ^ twist(state[i], state[i + 1]);
     }
+    for (int i = SIZE - SHIFT; i < SIZE - 1; i++) {
+      state[i] = state[i + SHIFT - SIZE] ^ twist(state[i], state[i + 1]);
+    }
+    state[SIZE - 1] = state[SHIFT - 1] ^ twist(state[SIZE - 1], state[0]);
+  }
+
+  private static int twist(int upper, int lower) {
+    int y = (upper & UPPER_MASK) | (lower & LOWER_MASK);
+    return (y >>> 1) ^ (-(y & 1) & MATRIX);
   }
 }
