@@ -112,6 +112,28 @@ public final class Scorer implements AutoCloseable {
    * @throws IllegalStateException if this is closed
    */
   public List<Score> score(List<Request> requests, int replica) {
+    return score(encode(requests), replica);
+  }
+
+  /**
+   * Tokenizes requests, once for every score that is made of them: of all replicas, and of all
+   * precisions of one checkpoint with one {@link BosRule}.
+   */
+  public EncodedRequests encode(List<Request> requests) {
+    Stopwatch watch = new Stopwatch();
+    watch.start();
+    EncodedRequests encoded = EncodedRequests.of(requests, encoder);
+    watch.lap(Stage.TOKENIZER);
+    nanos.get(Stage.TOKENIZER).add(watch.nanos(Stage.TOKENIZER));
+    return encoded;
+  }
+
+  /**
+   * As {@link #score(List, int)}.
+   *
+   * @param requests as a scorer of the same checkpoint encoded them
+   */
+  public List<Score> score(EncodedRequests requests, int replica) {
     requireOpen();
     Stopwatch watch = new Stopwatch();
     watch.start();
@@ -119,16 +141,16 @@ public final class Scorer implements AutoCloseable {
     List<TokenSequence> sequences = new ArrayList<>();
     int[] first = new int[requests.size() + 1];
     for (int i = 0; i < scores.length; i++) {
-      try {
-        List<TokenSequence> encoded = encoder.encode(requests.get(i));
-        requireRoom(encoded);
-        sequences.addAll(encoded);
-      } catch (RequestEncoder.Refused | InvalidInputException e) {
-        scores[i] = Score.refused(e.getMessage());
+      List<TokenSequence> windows = requests.sequences(i);
+      Optional<String> refusal = requests.refusal(i).or(() -> noRoom(windows));
+      if (refusal.isPresent()) {
+        scores[i] = Score.refused(refusal.get());
+      } else {
+        sequences.addAll(windows);
       }
       first[i + 1] = sequences.size();
     }
-    watch.lap(Stage.TOKENIZER);
+    watch.lap(Stage.REST);
     Nudge nudge = new Nudge(seed, replica);
     Score[] parts = model.checkpoint().consistently(() -> score(sequences, nudge, watch));
     for (int i = 0; i < scores.length; i++) {
@@ -141,13 +163,11 @@ public final class Scorer implements AutoCloseable {
     return List.of(scores);
   }
 
-  private void requireRoom(List<TokenSequence> sequences) throws RequestEncoder.Refused {
-    for (TokenSequence sequence : sequences) {
-      Optional<String> refusal = model.decoder().refuses(sequence.input().length);
-      if (refusal.isPresent()) {
-        throw new RequestEncoder.Refused(refusal.get());
-      }
-    }
+  private Optional<String> noRoom(List<TokenSequence> sequences) {
+    return sequences.stream()
+        .map(sequence -> model.decoder().refuses(sequence.input().length))
+        .flatMap(Optional::stream)
+        .findFirst();
   }
 
   private Score[] score(List<TokenSequence> sequences, Nudge nudge, Stopwatch watch) {
