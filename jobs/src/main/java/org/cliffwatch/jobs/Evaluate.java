@@ -9,6 +9,9 @@ import java.util.concurrent.Callable;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.cliffwatch.jobs.plan.Plan;
+import org.cliffwatch.jobs.present.Report;
+import org.cliffwatch.jobs.present.Summary;
+import org.cliffwatch.jobs.run.Evaluation;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteException;
 import org.cliffwatch.jobs.suite.SuiteReader;
@@ -101,6 +104,9 @@ public final class Evaluate implements Callable<Integer> {
   @Option(names = "--dry-run", description = "Prints the plan and scores nothing.")
   private boolean dryRun;
 
+  @Option(names = "--verbose", description = "Prints every cell's metrics at the end.")
+  private boolean verbose;
+
   public static void main(String[] arguments) {
     System.exit(Commands.run(new Evaluate(), arguments));
   }
@@ -114,13 +120,13 @@ public final class Evaluate implements Callable<Integer> {
       if (dryRun) {
         Plan plan = evaluation.plan();
         try (PrintStream data = Report.stdout()) {
-          data.print(Summary.of(plan, evaluation::state));
+          data.print(Summary.of(plan, fresh));
         }
         Report.warn(plan.warnings(), System.err);
         return ExitCode.DONE;
       }
       Evaluation.Outcome outcome = evaluation.run();
-      Report.show(outcome, output, spark.hadoopConfiguration(), System.err);
+      Report.show(outcome, output, verbose, spark.hadoopConfiguration(), System.err);
       return outcome.exitCode();
     }
   }

@@ -21,6 +21,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructType;
+import org.cliffwatch.jobs.present.TextTable;
 import org.cliffwatch.jobs.table.Tables;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;

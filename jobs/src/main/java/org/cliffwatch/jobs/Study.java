@@ -9,6 +9,8 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
+import org.cliffwatch.jobs.present.Report;
+import org.cliffwatch.jobs.run.Evaluation;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteException;
 import org.cliffwatch.quantizer.train.Recipe;
@@ -91,7 +93,7 @@ public final class Study implements Callable<Integer> {
       train(spark, all, data, checkpoints, System.err);
       Evaluation.Outcome outcome =
           new Evaluation(spark, grid, output.toString(), false, System.err).run();
-      Report.show(outcome, output.toString(), spark.hadoopConfiguration(), System.err);
+      Report.show(outcome, output.toString(), false, spark.hadoopConfiguration(), System.err);
       return outcome.exitCode();
     }
   }

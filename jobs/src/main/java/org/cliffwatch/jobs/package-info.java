@@ -1,2 +1,5 @@
-/** The cluster: shards, runs, aggregates, compares and reports. The only module with Spark. */
+/**
+ * The commands, and nothing else: what each does lies in the packages below, by stage. The only
+ * module with Spark.
+ */
 package org.cliffwatch.jobs;

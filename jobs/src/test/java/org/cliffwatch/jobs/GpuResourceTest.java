@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Map;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
-import org.cliffwatch.jobs.score.AssignedGpu;
+import org.cliffwatch.jobs.executor.AssignedGpu;
 import org.cliffwatch.quantizer.kernel.cuda.CudaProvider;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;

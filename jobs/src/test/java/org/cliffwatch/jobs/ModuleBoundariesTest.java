@@ -52,8 +52,8 @@ class ModuleBoundariesTest {
   static final ArchRule tablesAndStatisticsDoNotRunAnything =
       noClasses()
           .that()
-          .resideInAnyPackage("org.cliffwatch.jobs.table..", "org.cliffwatch.jobs.compare..")
+          .resideInAnyPackage("org.cliffwatch.jobs.table..", "org.cliffwatch.jobs.suite..")
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage("org.cliffwatch.jobs.plan..", "org.cliffwatch.jobs.score..");
+          .resideInAnyPackage("org.cliffwatch.jobs.plan..", "org.cliffwatch.jobs.run..");
 }

@@ -2,6 +2,7 @@ package org.cliffwatch.jobs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import org.cliffwatch.jobs.present.TextTable;
 import org.junit.jupiter.api.Test;
 
 class SqlTest {

@@ -15,7 +15,7 @@ import java.util.regex.Pattern;
 import org.apache.spark.sql.SparkSession;
 
 /** A real Spark cluster on this machine: a master and workers in processes of their own. */
-final class StandaloneCluster implements AutoCloseable {
+public final class StandaloneCluster implements AutoCloseable {
   private static final Duration PATIENCE = Duration.ofSeconds(180);
   private static final Pattern MASTER = Pattern.compile("Starting Spark master at (spark://\\S+)");
 
@@ -27,7 +27,7 @@ final class StandaloneCluster implements AutoCloseable {
     this.folder = folder;
   }
 
-  static StandaloneCluster start(Path folder, int workers) throws IOException {
+  public static StandaloneCluster start(Path folder, int workers) throws IOException {
     StandaloneCluster cluster = new StandaloneCluster(Files.createDirectories(folder));
     try {
       Path log =
@@ -58,7 +58,7 @@ final class StandaloneCluster implements AutoCloseable {
    *
    * @param environment of its executors, beside the others' own
    */
-  void addWorker(Map<String, String> environment) throws IOException {
+  public void addWorker(Map<String, String> environment) throws IOException {
     String name = "worker" + processes.size();
     Path log =
         launch(
@@ -86,7 +86,7 @@ final class StandaloneCluster implements AutoCloseable {
     return url;
   }
 
-  static SparkSession.Builder sessionBuilder() {
+  public static SparkSession.Builder sessionBuilder() {
     return SparkSession.builder()
         .appName("test")
         .config("spark.ui.enabled", "false")
@@ -94,7 +94,7 @@ final class StandaloneCluster implements AutoCloseable {
   }
 
   /** A session of this cluster, whose executors see the test's classes. */
-  SparkSession session() {
+  public SparkSession session() {
     return session(Map.of());
   }
 
@@ -103,7 +103,7 @@ final class StandaloneCluster implements AutoCloseable {
    *
    * @param settings beside its own
    */
-  SparkSession session(Map<String, Object> settings) {
+  public SparkSession session(Map<String, Object> settings) {
     return sessionBuilder()
         .config(settings)
         .master(url())
@@ -117,7 +117,7 @@ final class StandaloneCluster implements AutoCloseable {
   }
 
   /** Waits for the condition, then kills an executor; whether there was one to kill. */
-  boolean killOneOnce(BooleanSupplier condition) {
+  public boolean killOneOnce(BooleanSupplier condition) {
     while (!condition.getAsBoolean()) {
       pause();
     }

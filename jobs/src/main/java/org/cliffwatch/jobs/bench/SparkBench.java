@@ -128,7 +128,7 @@ public final class SparkBench implements Callable<Integer> {
       Tables tables = new Tables(new org.apache.hadoop.fs.Path(output.toString()), configuration);
       RunRow run = run(output, configuration);
       StoredCell cell = tables.storedCells().get(0);
-      MetricRow metric = tables.metrics(cell.slice(), cell.task()).read(Tables.METRICS).get(0);
+      MetricRow metric = tables.metrics(cell.slice().model()).read(Tables.METRICS).get(0);
       return new Evaluated(
           command,
           seconds(Instant.parse(run.started()), Instant.parse(run.finished())),

@@ -96,7 +96,7 @@ public final class ExportLmEval implements TasksSubcommand {
     TaskDefinition task = parent.tasks().task(cell.task());
     List<ScoreRow> scored = new ArrayList<>();
     int items = 0;
-    for (ScoreRow row : tables.scores(cell.slice(), cell.task()).read(Tables.SCORES)) {
+    for (ScoreRow row : tables.scores(cell).read(Tables.SCORES)) {
       if (row.replica() == 0) {
         items++;
         if (row.isOk()) {

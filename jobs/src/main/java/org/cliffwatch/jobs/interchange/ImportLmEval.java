@@ -1,5 +1,6 @@
 package org.cliffwatch.jobs.interchange;
 
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -10,8 +11,10 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import org.apache.hadoop.conf.Configuration;
+import org.cliffwatch.jobs.aggregate.ModelTables;
 import org.cliffwatch.jobs.table.MetricRow;
 import org.cliffwatch.jobs.table.RunRow;
+import org.cliffwatch.jobs.table.StoredCell;
 import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.jobs.table.Tables.Slice;
 import org.cliffwatch.tasks.InvalidInputException;
@@ -76,18 +79,19 @@ public final class ImportLmEval implements TasksSubcommand {
   private long step;
 
   @Override
-  public Integer call() {
+  public Integer call() throws IOException {
     Instant started = Instant.now();
     LmEvalLog log = LmEvalLog.read(files);
     Slice slice = new Slice(model(log), precision(log), step);
     Tables tables = new Tables(new org.apache.hadoop.fs.Path(output), new Configuration());
     String identity = Sha256.of(slice + PythonJson.line(log.results()));
+    List<MetricRow> metrics = new ArrayList<>();
     int cells = 0;
     for (String name : log.tasks()) {
       Optional<TaskDefinition> task =
           parent.tasks().all().stream().filter(known -> known.name().equals(name)).findFirst();
       if (task.isPresent()) {
-        write(log, task.get(), tables, slice);
+        metrics.addAll(write(log, task.get(), tables, slice));
         cells++;
       } else if (log.samples().containsKey(name)) {
         parent.tasks().task(name); // says which name it may have meant
@@ -99,6 +103,9 @@ public final class ImportLmEval implements TasksSubcommand {
       throw new InvalidInputException(
           files.get(0) + ": found no task that is known here; tasks.sh list names them");
     }
+    ModelTables known = ModelTables.read(tables, slice.model());
+    known.put(metrics);
+    known.write(tables);
     String runId = "lm-eval-" + identity.substring(0, 16);
     tables
         .run(runId)
@@ -109,11 +116,17 @@ public final class ImportLmEval implements TasksSubcommand {
     return 0;
   }
 
-  private void write(LmEvalLog log, TaskDefinition task, Tables tables, Slice slice) {
+  private List<MetricRow> write(LmEvalLog log, TaskDefinition task, Tables tables, Slice slice)
+      throws IOException {
     ImportedCell cell = ImportedCell.of(log, task, slice);
     if (!cell.scores().isEmpty()) {
+      for (StoredCell old : tables.storedCells(slice.model(), slice.precision())) {
+        if (old.slice().equals(slice) && old.task().equals(task.name())) {
+          tables.scores(old).delete();
+        }
+      }
       tables
-          .scores(slice, task.name())
+          .scores(new StoredCell(slice, task.name(), cell.id()))
           .write(tables.staging(), Tables.SCORES, Map.of(), cell.scores());
       tables
           .documents(slice, task.name())
@@ -128,7 +141,7 @@ public final class ImportLmEval implements TasksSubcommand {
         compare(task, metric, row.get().value(), logged.getAsDouble());
       }
     }
-    tables.metrics(slice, task.name()).write(tables.staging(), Tables.METRICS, Map.of(), metrics);
+    return metrics;
   }
 
   private static void compare(TaskDefinition task, Metric metric, double ours, double logged) {

@@ -28,6 +28,7 @@ import org.cliffwatch.tasks.prompt.PythonJson;
  * @param results the samples' results in item order; empty where only results were logged
  */
 record ImportedCell(
+    Slice slice,
     LmEvalLog log,
     TaskDefinition task,
     String id,
@@ -55,7 +56,7 @@ record ImportedCell(
             log.isOfVersionZero() ? PromptVersion.V0 : PromptVersion.V1,
             bos(log));
     return new ImportedCell(
-        log, task, Sha256.of(task.name() + "\n" + content), key, samples, results);
+        slice, log, task, Sha256.of(task.name() + "\n" + content), key, samples, results);
   }
 
   /** What made the scores, in the place of a kernel's identity. */
@@ -133,6 +134,8 @@ record ImportedCell(
   private MetricRow row(
       Metric metric, double value, OptionalDouble stderr, Interval interval, long items) {
     return new MetricRow(
+        slice.precision(),
+        slice.step(),
         id,
         task.name(),
         metric.toString(),

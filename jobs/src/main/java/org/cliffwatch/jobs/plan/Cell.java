@@ -1,6 +1,8 @@
 package org.cliffwatch.jobs.plan;
 
+import java.util.List;
 import org.cliffwatch.jobs.suite.Suite.TaskData;
+import org.cliffwatch.jobs.table.StoredCell;
 import org.cliffwatch.jobs.table.Tables.Slice;
 import org.cliffwatch.quantizer.scheme.Precision;
 
@@ -9,13 +11,17 @@ import org.cliffwatch.quantizer.scheme.Precision;
  *
  * @param id content hash of everything its scores depend on
  * @param comparableKey equal exactly where two cells' metrics may be compared
+ * @param committed whether the table holds this very cell
+ * @param superseded ids of what else the table has in its place: other content under its name
  */
 public record Cell(
     String id,
     String comparableKey,
     FingerprintedCheckpoint checkpoint,
     Precision precision,
-    TaskItems items) {
+    TaskItems items,
+    boolean committed,
+    List<String> superseded) {
 
   public String task() {
     return items.definition().name();
@@ -33,6 +39,10 @@ public record Cell(
   public Slice slice() {
     CheckpointAt at = checkpoint.checkpoint();
     return new Slice(at.model(), precision.name(), at.step());
+  }
+
+  public StoredCell stored() {
+    return new StoredCell(slice(), task(), id);
   }
 
   @Override

@@ -4,7 +4,9 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.hadoop.conf.Configuration;
@@ -32,15 +34,18 @@ final class CheckpointLocator {
       requireExists(series, series.path());
       return List.of(new CheckpointAt(series.model(), series.step().orElse(0), series.path()));
     }
+    Map<String, CheckpointAt> there = matching(series);
     List<CheckpointAt> found = new ArrayList<>();
     if (series.steps().isPresent()) {
       for (long step : series.steps().get()) {
         String path = series.path().replace(CheckpointSeries.STEP, Long.toString(step));
-        requireExists(series, path);
-        found.add(new CheckpointAt(series.model(), step, path));
+        if (!there.containsKey(path)) {
+          throw absent(series, path);
+        }
+        found.add(there.get(path));
       }
     } else {
-      found.addAll(matching(series));
+      found.addAll(there.values());
       if (found.isEmpty()) {
         throw new SuiteException(
             series.place()
@@ -53,23 +58,28 @@ final class CheckpointLocator {
     return found;
   }
 
+  private static SuiteException absent(CheckpointSeries series, String path) {
+    return new SuiteException(
+        series.place()
+            + ": found no "
+            + path
+            + ", expected a checkpoint folder (config.json, *.safetensors, tokenizer.json)"
+            + " or a .gguf file");
+  }
+
   private void requireExists(CheckpointSeries series, String path) {
     try {
       Path location = new Path(path);
       if (!location.getFileSystem(configuration).exists(location)) {
-        throw new SuiteException(
-            series.place()
-                + ": found no "
-                + path
-                + ", expected a checkpoint folder (config.json, *.safetensors, tokenizer.json)"
-                + " or a .gguf file");
+        throw absent(series, path);
       }
     } catch (IOException e) {
       throw new UncheckedIOException(series.place() + ": cannot look for " + path, e);
     }
   }
 
-  private List<CheckpointAt> matching(CheckpointSeries series) {
+  /** What a series' folder holds, by path: one listing, whatever the number of steps. */
+  private Map<String, CheckpointAt> matching(CheckpointSeries series) {
     String path = series.path();
     // Only the first {step} is listed; a second one (step5/model-5.gguf) then has one value.
     int at = path.indexOf(CheckpointSeries.STEP);
@@ -79,20 +89,20 @@ final class CheckpointLocator {
     Pattern pattern =
         Pattern.compile(
             Pattern.quote(segment).replace(CheckpointSeries.STEP, "\\E([0-9]{1,18})\\Q"));
-    List<CheckpointAt> found = new ArrayList<>();
+    Map<String, CheckpointAt> found = new LinkedHashMap<>();
     try {
       Path parent = new Path(slash <= 0 ? "/" : path.substring(0, slash));
       FileSystem files = parent.getFileSystem(configuration);
       if (!files.exists(parent)) {
-        return List.of();
+        return Map.of();
       }
       for (FileStatus status : files.listStatus(parent)) {
         Matcher matcher = pattern.matcher(status.getPath().getName());
         if (matcher.matches()) {
           String digits = matcher.group(1);
           String whole = path.replace(CheckpointSeries.STEP, digits);
-          if (files.exists(new Path(whole))) {
-            found.add(new CheckpointAt(series.model(), Long.parseLong(digits), whole));
+          if (end < 0 || files.exists(new Path(whole))) {
+            found.put(whole, new CheckpointAt(series.model(), Long.parseLong(digits), whole));
           }
         }
       }

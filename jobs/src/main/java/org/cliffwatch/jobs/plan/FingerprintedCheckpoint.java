@@ -1,21 +1,32 @@
 package org.cliffwatch.jobs.plan;
 
 import java.io.Serializable;
+import org.cliffwatch.jobs.table.CheckpointRow;
 
 /**
- * A checkpoint whose content has been read once, or that cannot be.
+ * A checkpoint whose content is known, or that cannot be read.
  *
- * @param identity sha256 of weights, configuration and tokenizer; null if it cannot be read
- * @param bytes size of its weights as stored
- * @param addsBos whether its tokenizer begins a text with BOS of itself
+ * @param row what reading it told; null if it cannot be read
  * @param refusal why nothing can be scored with it, naming the file; null where it can
  */
-public record FingerprintedCheckpoint(
-    CheckpointAt checkpoint, String identity, long bytes, boolean addsBos, String refusal)
+public record FingerprintedCheckpoint(CheckpointAt checkpoint, CheckpointRow row, String refusal)
     implements Serializable {
   private static final long serialVersionUID = 1L;
 
   static FingerprintedCheckpoint refused(CheckpointAt checkpoint, String refusal) {
-    return new FingerprintedCheckpoint(checkpoint, null, 0, false, refusal);
+    return new FingerprintedCheckpoint(checkpoint, null, refusal);
+  }
+
+  /** Content hash; of one that cannot be read, none that any other has. */
+  public String identity() {
+    return row == null ? "unreadable " + checkpoint.uri() : row.identity();
+  }
+
+  public long parameters() {
+    return row == null ? 0 : row.parameters();
+  }
+
+  public boolean addsBos() {
+    return row != null && row.addsBos();
   }
 }

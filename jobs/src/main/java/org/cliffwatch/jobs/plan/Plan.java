@@ -6,11 +6,27 @@ import org.cliffwatch.jobs.suite.Suite;
 /**
  * A suite made concrete: every cell with its identity.
  *
+ * @param backend the backend of the kernel
  * @param kernel kernel identity all executors can be
- * @param backend the backend of that kernel
+ * @param tasks in the suite's order
  * @param cells by checkpoint, then precision, then task, in the suite's order
  * @param warnings what whoever reads the results must know: a slower backend than wanted, a
  *     checkpoint that cannot be read; a line each
  */
 public record Plan(
-    Suite suite, String backend, String kernel, List<Cell> cells, List<String> warnings) {}
+    Suite suite,
+    String backend,
+    String kernel,
+    List<TaskItems> tasks,
+    List<Cell> cells,
+    List<String> warnings) {
+  /** What two runs that may write into one output share: the same cells, compared the same way. */
+  public String identity() {
+    StringBuilder cells = new StringBuilder();
+    this.cells.forEach(cell -> cells.append(cell.stored()).append('\n'));
+    return Sha256.of(
+        "cells", cells.toString(),
+        "baseline", suite.baseline(),
+        "seed", Long.toString(suite.seed()));
+  }
+}

@@ -1,10 +1,11 @@
 package org.cliffwatch.jobs.plan;
 
 import java.io.Serializable;
-import java.io.UncheckedIOException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
@@ -13,33 +14,38 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.Function;
+import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
-import org.cliffwatch.jobs.score.AssignedGpu;
-import org.cliffwatch.jobs.score.LocalCheckpoints;
+import org.cliffwatch.jobs.executor.AssignedGpu;
 import org.cliffwatch.jobs.suite.Suite;
+import org.cliffwatch.jobs.suite.Suite.CheckpointSeries;
 import org.cliffwatch.jobs.suite.Suite.TaskData;
 import org.cliffwatch.jobs.suite.SuiteException;
+import org.cliffwatch.jobs.table.CheckpointRow;
+import org.cliffwatch.jobs.table.RowFile;
+import org.cliffwatch.jobs.table.StoredCell;
+import org.cliffwatch.jobs.table.Tables;
+import org.cliffwatch.jobs.table.Tables.Slice;
 import org.cliffwatch.quantizer.InvalidInputException;
-import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.kernel.InstructionSet;
 import org.cliffwatch.quantizer.kernel.KernelIdentity;
-import org.cliffwatch.quantizer.model.Inventory;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Precisions;
-import org.cliffwatch.quantizer.tokenizer.Tokenizer;
 import org.cliffwatch.tasks.definition.PromptVersion;
 import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.definition.Tasks;
 import org.cliffwatch.tasks.item.ItemSet;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Suite → plan: finds checkpoints, reads items, agrees on a kernel, gives every cell its identity.
+ *
+ * <p>Costs the driver a listing a series, a row a checkpoint, the items, and a few hashes a cell;
+ * the executors a listing a checkpoint and, for the cells already there, one a model and precision.
  */
 public final class Planner {
   /**
@@ -50,14 +56,21 @@ public final class Planner {
 
   private static final String AUTO = Backends.AUTO;
 
-  private static final Logger LOG = LoggerFactory.getLogger(Planner.class);
-
   private final JavaSparkContext spark;
   private final Configuration configuration;
+  private final String output;
+  private final Tables tables;
+  private final Broadcast<SerializableConfiguration> hadoop;
 
-  public Planner(JavaSparkContext spark) {
+  /**
+   * @param output folder of the tables, any Hadoop URI
+   */
+  public Planner(JavaSparkContext spark, String output) {
     this.spark = spark;
     this.configuration = spark.hadoopConfiguration();
+    this.output = output;
+    this.tables = new Tables(new Path(output), configuration);
+    this.hadoop = spark.broadcast(new SerializableConfiguration(configuration));
   }
 
   /**
@@ -70,12 +83,13 @@ public final class Planner {
     Offer offer = kernel(suite);
     String kernel = offer.kernel();
     List<FingerprintedCheckpoint> fingerprinted = fingerprints(checkpoints);
+    Map<StoredCell, List<String>> stored = stored(suite);
     List<Cell> cells = new ArrayList<>();
     for (FingerprintedCheckpoint checkpoint : fingerprinted) {
       for (String name : suite.precisions()) {
         Precision precision = Precisions.packaged().named(name);
         for (TaskItems task : items) {
-          cells.add(cell(suite, kernel, checkpoint, precision, task));
+          cells.add(cell(suite, kernel, checkpoint, precision, task, stored));
         }
       }
     }
@@ -86,7 +100,41 @@ public final class Planner {
     if (offer.warning() != null) {
       warnings.add(offer.warning());
     }
-    return new Plan(suite, KernelIdentity.of(kernel).backend(), kernel, cells, warnings);
+    return new Plan(suite, KernelIdentity.of(kernel).backend(), kernel, items, cells, warnings);
+  }
+
+  /** What {@code scores} holds of the suite's models, ids by place: listings, on the executors. */
+  private Map<StoredCell, List<String>> stored(Suite suite) {
+    List<Slice> folders = new ArrayList<>();
+    suite.checkpoints().stream()
+        .map(CheckpointSeries::model)
+        .distinct()
+        .forEach(
+            model ->
+                suite
+                    .precisions()
+                    .forEach(precision -> folders.add(new Slice(model, precision, 0))));
+    String root = output;
+    var configured = hadoop;
+    Map<StoredCell, List<String>> stored = new HashMap<>();
+    spark
+        .parallelize(folders, folders.size())
+        .flatMap(
+            folder ->
+                new Tables(new Path(root), configured.value().value())
+                    .storedCells(folder.model(), folder.precision())
+                    .iterator())
+        .collect()
+        .forEach(
+            cell ->
+                stored
+                    .computeIfAbsent(place(cell.slice(), cell.task()), p -> new ArrayList<>())
+                    .add(cell.id()));
+    return stored;
+  }
+
+  private static StoredCell place(Slice slice, String task) {
+    return new StoredCell(slice, task, "");
   }
 
   private List<CheckpointAt> checkpoints(Suite suite) {
@@ -240,43 +288,54 @@ public final class Planner {
   }
 
   /**
-   * Reads every checkpoint once, on the executors, where it will be needed anyway. One that cannot
-   * be read fails its own cells, unless it is all there is.
+   * Lists every checkpoint on the executors, and reads there those that are new or changed. One
+   * that cannot be read fails its own cells, unless it is all there is.
    */
   private List<FingerprintedCheckpoint> fingerprints(List<CheckpointAt> checkpoints) {
-    var hadoop = spark.broadcast(new SerializableConfiguration(configuration));
+    Map<String, Map<Long, CheckpointRow>> known = new HashMap<>();
+    for (CheckpointAt checkpoint : checkpoints) {
+      known.computeIfAbsent(checkpoint.model(), this::known);
+    }
+    List<CheckpointReading.Known> asked =
+        checkpoints.stream()
+            .map(at -> new CheckpointReading.Known(at, known.get(at.model()).get(at.step())))
+            .toList();
     List<FingerprintedCheckpoint> fingerprints =
-        spark
-            .parallelize(checkpoints, checkpoints.size())
-            .map(checkpoint -> fingerprint(checkpoint, hadoop.value().value()))
-            .collect();
+        spark.parallelize(asked, asked.size()).map(new CheckpointReading(hadoop)).collect();
     if (fingerprints.stream().allMatch(checkpoint -> checkpoint.refusal() != null)) {
       int more = fingerprints.size() - 1;
       throw new InvalidInputException(
           fingerprints.get(0).refusal()
               + (more > 0 ? " (and " + more + " more checkpoints that cannot be read)" : ""));
     }
+    remember(known, fingerprints);
     return fingerprints;
   }
 
-  private static FingerprintedCheckpoint fingerprint(CheckpointAt at, Configuration configuration) {
-    try (Checkpoint checkpoint =
-        Checkpoint.open(new LocalCheckpoints(configuration).local(at.uri()))) {
-      // Whatever we cannot run must be said before anything is scored.
-      Inventory inventory = Inventory.of(checkpoint);
-      Tokenizer tokenizer = Tokenizer.open(checkpoint);
-      tokenizer.requireFits(checkpoint.tensor(inventory.embedding().name()));
-      long bytes =
-          checkpoint.tensorNames().stream().mapToLong(n -> checkpoint.tensor(n).bytes()).sum();
-      return new FingerprintedCheckpoint(
-          at, checkpoint.identity(), bytes, tokenizer.addsBos(), null);
-    } catch (InvalidInputException | UncheckedIOException e) {
-      return FingerprintedCheckpoint.refused(at, e.getMessage());
-    } catch (RuntimeException | InternalError e) {
-      // A fault of ours, or of the machine that read it, which the other checkpoints need not
-      // share.
-      LOG.error("{} cannot be read", at.uri(), e);
-      return FingerprintedCheckpoint.refused(at, at.uri() + ": " + e);
+  /** A model's rows of {@code checkpoints}, by step. */
+  private Map<Long, CheckpointRow> known(String model) {
+    RowFile file = tables.checkpoints(model);
+    Map<Long, CheckpointRow> rows = new TreeMap<>();
+    if (file.exists()) {
+      file.read(Tables.CHECKPOINTS).forEach(row -> rows.put(row.step(), row));
+    }
+    return rows;
+  }
+
+  private void remember(
+      Map<String, Map<Long, CheckpointRow>> known, List<FingerprintedCheckpoint> fingerprints) {
+    Set<String> changed = new TreeSet<>();
+    for (FingerprintedCheckpoint checkpoint : fingerprints) {
+      String model = checkpoint.checkpoint().model();
+      CheckpointRow row = checkpoint.row();
+      if (row != null && !row.equals(known.get(model).put(row.step(), row))) {
+        changed.add(model);
+      }
+    }
+    for (String model : changed) {
+      tables
+          .checkpoints(model)
+          .write(tables.staging(), Tables.CHECKPOINTS, Map.of(), known.get(model).values());
     }
   }
 
@@ -285,27 +344,31 @@ public final class Planner {
       String kernel,
       FingerprintedCheckpoint checkpoint,
       Precision precision,
-      TaskItems items) {
+      TaskItems items,
+      Map<StoredCell, List<String>> stored) {
     String comparableKey =
         ComparableKey.of(
             items.definition(), items.hash(), items.set().promptVersion(), suite.bos());
     String id =
         Sha256.of(
-            "checkpoint", content(checkpoint),
+            "checkpoint", checkpoint.identity(),
             "precision", recipe(precision),
             "comparable", comparableKey,
             "items", items.hash(),
             "kernel", kernel,
             "replicas", Integer.toString(suite.replicas()),
             "seed", suite.replicas() > 1 ? Long.toString(suite.seed()) : "");
-    return new Cell(id, comparableKey, checkpoint, precision, items);
-  }
-
-  /** One that cannot be read has no identity, and no cell of it is ever committed. */
-  private static String content(FingerprintedCheckpoint checkpoint) {
-    return checkpoint.refusal() == null
-        ? checkpoint.identity()
-        : "unreadable " + checkpoint.checkpoint().uri();
+    CheckpointAt at = checkpoint.checkpoint();
+    Slice slice = new Slice(at.model(), precision.name(), at.step());
+    List<String> there = stored.getOrDefault(place(slice, items.definition().name()), List.of());
+    return new Cell(
+        id,
+        comparableKey,
+        checkpoint,
+        precision,
+        items,
+        checkpoint.refusal() == null && there.contains(id),
+        there.stream().filter(other -> !other.equals(id)).toList());
   }
 
   /** What the precision does, not what it is called. */

@@ -24,7 +24,7 @@ public final class Sha256 {
   }
 
   /** Over {@code name=value} lines, so that no two lists of fields run together. */
-  static String of(String... namesAndValues) {
+  public static String of(String... namesAndValues) {
     return hex(over(namesAndValues));
   }
 

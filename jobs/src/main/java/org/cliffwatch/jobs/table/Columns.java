@@ -33,6 +33,7 @@ import org.apache.spark.sql.types.StructType;
 public final class Columns<T extends Record> {
   private final Class<T> type;
   private final RecordComponent[] components;
+  private final String[] names;
   private final Columns<?>[] elements;
   private final Constructor<T> constructor;
   private final MessageType parquetSchema;
@@ -40,6 +41,7 @@ public final class Columns<T extends Record> {
   private Columns(Class<T> type) {
     this.type = type;
     this.components = type.getRecordComponents();
+    this.names = Arrays.stream(components).map(c -> snakeCase(c.getName())).toArray(String[]::new);
     this.elements = new Columns<?>[components.length];
     for (int i = 0; i < components.length; i++) {
       if (components[i].getType() == List.class) {
@@ -79,7 +81,7 @@ public final class Columns<T extends Record> {
   private List<org.apache.parquet.schema.Type> fields() {
     List<org.apache.parquet.schema.Type> fields = new ArrayList<>();
     for (int i = 0; i < components.length; i++) {
-      String name = snakeCase(components[i].getName());
+      String name = names[i];
       if (elements[i] != null) {
         GroupType element = new GroupType(Repetition.REQUIRED, "element", elements[i].fields());
         fields.add(Types.optionalList().element(element).named(name));
@@ -120,8 +122,7 @@ public final class Columns<T extends Record> {
               ? DataTypes.createArrayType(elements[i].sparkSchema(), false)
               : sparkType(components[i].getType());
       fields.add(
-          DataTypes.createStructField(
-              snakeCase(components[i].getName()), column, !components[i].getType().isPrimitive()));
+          DataTypes.createStructField(names[i], column, !components[i].getType().isPrimitive()));
     }
     return DataTypes.createStructType(fields);
   }
@@ -179,8 +180,8 @@ public final class Columns<T extends Record> {
   T row(Group group) {
     Object[] values = new Object[components.length];
     for (int i = 0; i < components.length; i++) {
-      String name = snakeCase(components[i].getName());
-      int at = group.getType().containsField(name) ? group.getType().getFieldIndex(name) : -1;
+      int at =
+          group.getType().containsField(names[i]) ? group.getType().getFieldIndex(names[i]) : -1;
       if (at >= 0 && group.getFieldRepetitionCount(at) > 0) {
         values[i] =
             elements[i] != null ? list(group.getGroup(at, 0), elements[i]) : scalar(group, i, at);

@@ -1,8 +1,11 @@
 package org.cliffwatch.jobs.table;
 
+import java.io.Serializable;
+import org.cliffwatch.jobs.table.Tables.Slice;
+
 /**
  * A row of {@code degradation}: one metric of one task against the baseline precision of the same
- * checkpoint. Partitioned by model, precision, step.
+ * checkpoint. Partitioned by model.
  *
  * @param task the task, or {@code mean}: over the tasks
  * @param baseline name of the baseline precision
@@ -17,8 +20,13 @@ package org.cliffwatch.jobs.table;
  * @param lost items wrong now and right in the baseline (replica 0)
  * @param roundingSd standard deviation of {@code value} over replicas; null with one
  * @param items items scored in both
+ * @param cellId the cell compared; null for {@code mean}
+ * @param baselineCellId the cell it is compared with; null for {@code mean}
+ * @param seed the suite's, of the bootstraps and sign flips
  */
 public record DegradationRow(
+    String precision,
+    long step,
     String task,
     String metric,
     String baseline,
@@ -33,12 +41,20 @@ public record DegradationRow(
     Long gained,
     Long lost,
     Double roundingSd,
-    long items) {
+    long items,
+    String cellId,
+    String baselineCellId,
+    long seed)
+    implements Serializable {
+  private static final long serialVersionUID = 1L;
+
   public static final String MEAN = "mean";
 
   /** This row with its adjusted p-value. */
   public DegradationRow withAdjusted(double adjusted) {
     return new DegradationRow(
+        precision,
+        step,
         task,
         metric,
         baseline,
@@ -53,6 +69,18 @@ public record DegradationRow(
         gained,
         lost,
         roundingSd,
-        items);
+        items,
+        cellId,
+        baselineCellId,
+        seed);
+  }
+
+  public boolean isMean() {
+    return task.equals(MEAN);
+  }
+
+  /** Whose change it is, of a model's rows. */
+  public Slice slice(String model) {
+    return new Slice(model, precision, step);
   }
 }

@@ -1,7 +1,10 @@
 package org.cliffwatch.jobs.table;
 
+import java.io.Serializable;
+import org.cliffwatch.jobs.table.Tables.Slice;
+
 /**
- * A row of {@code metrics}: one metric of one cell. Partitioned by model, precision, step.
+ * A row of {@code metrics}: one metric of one cell. Partitioned by model.
  *
  * @param value mean over replicas; null where the cell failed
  * @param stderr standard error over items, as lm-evaluation-harness computes it; null where it has
@@ -15,6 +18,8 @@ package org.cliffwatch.jobs.table;
  * @param error why the cell failed, else null
  */
 public record MetricRow(
+    String precision,
+    long step,
     String cellId,
     String task,
     String metric,
@@ -33,4 +38,12 @@ public record MetricRow(
     String taskVersion,
     String taskHash,
     String comparableKey,
-    String error) {}
+    String error)
+    implements Serializable {
+  private static final long serialVersionUID = 1L;
+
+  /** Whose value it is, of a model's rows. */
+  public Slice slice(String model) {
+    return new Slice(model, precision, step);
+  }
+}

@@ -3,31 +3,45 @@ package org.cliffwatch.jobs.table;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.RemoteIterator;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /**
  * The tables under one output folder: {@code DIR/<table>/<partitions>/<file>.parquet}. Partition
  * columns are in the folders' names alone, as Hive has it, since pyarrow refuses a column that is
- * in both places.
+ * in both places. What the tables are and how they change: {@code jobs/TABLES.md}.
  */
 public final class Tables {
+  /** Raised with every change of a table's columns or files. */
+  public static final int VERSION = 2;
+
   public static final Columns<ScoreRow> SCORES = Columns.of(ScoreRow.class);
   public static final Columns<MetricRow> METRICS = Columns.of(MetricRow.class);
   public static final Columns<DegradationRow> DEGRADATION = Columns.of(DegradationRow.class);
   public static final Columns<RunRow> RUNS = Columns.of(RunRow.class);
   public static final Columns<DocumentRow> DOCUMENTS = Columns.of(DocumentRow.class);
+  public static final Columns<CheckpointRow> CHECKPOINTS = Columns.of(CheckpointRow.class);
 
-  private static final StructType BY_CHECKPOINT =
-      new StructType()
-          .add("model", DataTypes.StringType)
+  private static final String PARQUET = ".parquet";
+
+  private static final StructType BY_MODEL = new StructType().add("model", DataTypes.StringType);
+
+  private static final StructType BY_CELL =
+      BY_MODEL
           .add("precision", DataTypes.StringType)
-          .add("step", DataTypes.LongType);
+          .add("step", DataTypes.LongType)
+          .add("task", DataTypes.StringType);
 
   private final Path root;
   private final Configuration configuration;
@@ -37,7 +51,7 @@ public final class Tables {
     this.configuration = configuration;
   }
 
-  /** Where a table's rows of one checkpoint at one precision are. */
+  /** One checkpoint at one precision. */
   public record Slice(String model, String precision, long step) implements Serializable {
     private static final long serialVersionUID = 1L;
 
@@ -48,19 +62,20 @@ public final class Tables {
 
   /** Every table's name and columns, partition columns last, as readers should see them. */
   public static Map<String, StructType> schemas() {
-    return new java.util.TreeMap<>(
+    return new TreeMap<>(
         Map.of(
-            "scores", with(SCORES, BY_CHECKPOINT.add("task", DataTypes.StringType)),
-            "metrics", with(METRICS, BY_CHECKPOINT),
-            "degradation", with(DEGRADATION, BY_CHECKPOINT),
-            "documents", with(DOCUMENTS, BY_CHECKPOINT.add("task", DataTypes.StringType)),
+            "scores", with(SCORES, BY_CELL),
+            "metrics", with(METRICS, BY_MODEL),
+            "degradation", with(DEGRADATION, BY_MODEL),
+            "checkpoints", with(CHECKPOINTS, BY_MODEL),
+            "documents", with(DOCUMENTS, BY_CELL),
             "runs", with(RUNS, new StructType().add("run_id", DataTypes.StringType))));
   }
 
   private static StructType with(Columns<?> columns, StructType partitions) {
     return DataTypes.createStructType(
-        java.util.stream.Stream.of(columns.sparkSchema().fields(), partitions.fields())
-            .flatMap(java.util.Arrays::stream)
+        Stream.of(columns.sparkSchema().fields(), partitions.fields())
+            .flatMap(Arrays::stream)
             .toList());
   }
 
@@ -68,9 +83,9 @@ public final class Tables {
     return new Path(root, name);
   }
 
-  /** A cell's scores: its existence, with the cell's id in its footer, is the commit. */
-  public RowFile scores(Slice slice, String task) {
-    return file(slice.partition().and("task", task), "scores", "scores");
+  /** A cell's scores: that the file is there is the commit. */
+  public RowFile scores(StoredCell cell) {
+    return file(cell.slice().partition().and("task", cell.task()), "scores", cell.id());
   }
 
   /** The documents of an imported cell. */
@@ -78,12 +93,16 @@ public final class Tables {
     return file(slice.partition().and("task", task), "documents", "documents");
   }
 
-  public RowFile metrics(Slice slice, String task) {
-    return file(slice.partition(), "metrics", task);
+  public RowFile metrics(String model) {
+    return file(Partition.of("model", model), "metrics", "metrics");
   }
 
-  public RowFile degradation(Slice slice) {
-    return file(slice.partition(), "degradation", "degradation");
+  public RowFile degradation(String model) {
+    return file(Partition.of("model", model), "degradation", "degradation");
+  }
+
+  public RowFile checkpoints(String model) {
+    return file(Partition.of("model", model), "checkpoints", "checkpoints");
   }
 
   public RowFile run(String runId) {
@@ -91,42 +110,70 @@ public final class Tables {
   }
 
   private RowFile file(Partition partition, String table, String name) {
-    return new RowFile(new Path(partition.under(table(table)), name + ".parquet"), configuration);
+    return new RowFile(new Path(partition.under(table(table)), name + PARQUET), configuration);
   }
 
   /** The cells whose scores lie here, in the order of their folders. */
   public List<StoredCell> storedCells() throws IOException {
-    Path pattern = new Path(table("scores"), "model=*/precision=*/step=*/task=*/scores.parquet");
-    FileStatus[] files = pattern.getFileSystem(configuration).globStatus(pattern);
-    List<StoredCell> cells = new ArrayList<>();
-    for (FileStatus file : files == null ? new FileStatus[0] : files) {
-      Path task = file.getPath().getParent();
-      Path step = task.getParent();
-      Path precision = step.getParent();
-      cells.add(
-          new StoredCell(
-              new Slice(
-                  Partition.value(precision.getParent().getName()),
-                  Partition.value(precision.getName()),
-                  Long.parseLong(Partition.value(step.getName()))),
-              Partition.value(task.getName())));
+    return storedCells(table("scores"));
+  }
+
+  /** The cells of one model at one precision whose scores lie here. */
+  public List<StoredCell> storedCells(String model, String precision) throws IOException {
+    return storedCells(
+        Partition.of("model", model).and("precision", precision).under(table("scores")));
+  }
+
+  /**
+   * A listing, of no file's content: one request a folder, or on an object store one for about a
+   * thousand cells.
+   */
+  private List<StoredCell> storedCells(Path folder) throws IOException {
+    FileSystem files = folder.getFileSystem(configuration);
+    List<Path> found = new ArrayList<>();
+    if (files.exists(folder)) {
+      if (Storage.isObjectStore(folder, configuration)) {
+        RemoteIterator<LocatedFileStatus> all = files.listFiles(folder, true);
+        while (all.hasNext()) {
+          found.add(all.next().getPath());
+        }
+      } else {
+        walk(files, folder, found);
+      }
     }
-    return cells;
+    return found.stream()
+        .filter(path -> path.getName().endsWith(PARQUET))
+        .sorted()
+        .map(Tables::storedCell)
+        .toList();
+  }
+
+  private static void walk(FileSystem files, Path folder, List<Path> found) throws IOException {
+    for (FileStatus status : files.listStatus(folder)) {
+      if (status.isDirectory()) {
+        walk(files, status.getPath(), found);
+      } else {
+        found.add(status.getPath());
+      }
+    }
+  }
+
+  private static StoredCell storedCell(Path file) {
+    Path task = file.getParent();
+    Path step = task.getParent();
+    Path precision = step.getParent();
+    String name = file.getName();
+    return new StoredCell(
+        new Slice(
+            Partition.value(precision.getParent().getName()),
+            Partition.value(precision.getName()),
+            Long.parseLong(Partition.value(step.getName()))),
+        Partition.value(task.getName()),
+        name.substring(0, name.length() - PARQUET.length()));
   }
 
   /** Unfinished files; outside every table, since some readers look into hidden folders too. */
   public Path staging() {
     return new Path(root, ".staging");
-  }
-
-  /** A shard's finished scores, until its cell is committed. */
-  public RowFile shard(String cellId, int firstItem, int items) {
-    return new RowFile(
-        new Path(shards(cellId), firstItem + "-" + (firstItem + items) + ".parquet"),
-        configuration);
-  }
-
-  public Path shards(String cellId) {
-    return new Path(staging(), cellId);
   }
 }

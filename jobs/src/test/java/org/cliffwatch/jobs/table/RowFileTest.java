@@ -89,7 +89,7 @@ class RowFileTest {
   void absentAndDamagedFilesAreToldApart() throws IOException {
     assertThat(file.metadata()).isEmpty();
     write(List.of(SCORED));
-    Files.delete(folder.resolve("t/a=1/.x.parquet.crc"));
+    Files.deleteIfExists(folder.resolve("t/a=1/.x.parquet.crc"));
     Files.write(folder.resolve("t/a=1/x.parquet"), new byte[] {'P', 'A', 'R', '1'});
     assertThatThrownBy(file::metadata).hasMessageContaining("x.parquet");
   }

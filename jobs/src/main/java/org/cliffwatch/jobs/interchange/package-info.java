@@ -1,0 +1,2 @@
+/** lm-evaluation-harness's logs, in and out. */
+package org.cliffwatch.jobs.interchange;

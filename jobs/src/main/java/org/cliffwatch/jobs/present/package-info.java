@@ -1,0 +1,2 @@
+/** What people look at: summaries, plots, text tables. */
+package org.cliffwatch.jobs.present;

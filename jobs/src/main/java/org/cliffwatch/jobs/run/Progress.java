@@ -1,0 +1,94 @@
+package org.cliffwatch.jobs.run;
+
+import java.io.PrintStream;
+import java.util.Locale;
+
+/**
+ * One line on stderr that is rewritten in place: cells, tokens a second, and when all will be done
+ * by the share of the work that is. Where stderr is no terminal, a line now and then.
+ */
+final class Progress {
+  private static final long QUIET_NANOS = 10_000_000_000L;
+  private static final String CLEAR = "\r\033[K";
+
+  private final PrintStream out;
+  private final boolean terminal;
+  private long started;
+  private long lastPrinted;
+  private int cells;
+  private int done;
+  private long tokens;
+  private double work;
+  private double workDone;
+  private String shown = "";
+
+  Progress(PrintStream out) {
+    this(out, System.console() != null);
+  }
+
+  Progress(PrintStream out, boolean terminal) {
+    this.out = out;
+    this.terminal = terminal;
+  }
+
+  /**
+   * @param work all that is to be done, in any measure
+   */
+  synchronized void start(int cellsToScore, double workToDo) {
+    started = System.nanoTime();
+    lastPrinted = started;
+    cells = cellsToScore;
+    work = workToDo;
+    show();
+  }
+
+  /** Some work is done. */
+  synchronized void unit(int cellsDone, long tokensScored, double of) {
+    done += cellsDone;
+    tokens += tokensScored;
+    workDone += of;
+    show();
+  }
+
+  private void show() {
+    double seconds = (System.nanoTime() - started) / 1e9;
+    String left =
+        workDone > 0 ? clock(Math.max(0, seconds / workDone * (work - workDone))) : "unknown";
+    shown =
+        String.format(
+            Locale.ROOT,
+            "%d of %d cells, %.0f tokens/s, ETA %s",
+            done,
+            cells,
+            seconds > 0 ? tokens / seconds : 0,
+            left);
+    if (terminal) {
+      out.print(CLEAR + shown);
+      out.flush();
+    } else if (System.nanoTime() - lastPrinted > QUIET_NANOS || done == cells) {
+      lastPrinted = System.nanoTime();
+      out.print(shown + "\n");
+      out.flush();
+    }
+  }
+
+  /** Prints a line above the progress. */
+  synchronized void line(String text) {
+    out.print((terminal ? CLEAR : "") + text + "\n" + (terminal ? shown : ""));
+    out.flush();
+  }
+
+  /** Takes the line away. */
+  synchronized void end() {
+    if (terminal && !shown.isEmpty()) {
+      out.print(CLEAR);
+      out.flush();
+    }
+    shown = "";
+  }
+
+  static String clock(double seconds) {
+    long s = Math.round(seconds);
+    return String.format(Locale.ROOT, "%d:%02d:%02d", s / 3600, s / 60 % 60, s % 60);
+  }
+}

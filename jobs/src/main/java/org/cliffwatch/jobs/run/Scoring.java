@@ -1,0 +1,263 @@
+package org.cliffwatch.jobs.run;
+
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.IntStream;
+import org.apache.spark.SparkConf;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.util.SerializableConfiguration;
+import org.cliffwatch.jobs.plan.AskedTask;
+import org.cliffwatch.jobs.plan.Cell;
+import org.cliffwatch.jobs.plan.Costs;
+import org.cliffwatch.jobs.plan.FingerprintedCheckpoint;
+import org.cliffwatch.jobs.plan.Piece;
+import org.cliffwatch.jobs.plan.Plan;
+import org.cliffwatch.jobs.plan.Schedule;
+import org.cliffwatch.jobs.plan.TaskItems;
+import org.cliffwatch.jobs.plan.Unit;
+import org.cliffwatch.jobs.plan.Visit;
+import org.cliffwatch.jobs.run.CellFiles.Part;
+import org.cliffwatch.jobs.run.UnitScorer.Questions;
+import org.cliffwatch.jobs.table.StoredCell;
+import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.tasks.item.ItemRecord;
+import scala.collection.Iterator;
+import scala.reflect.ClassTag$;
+import scala.runtime.AbstractFunction2;
+import scala.runtime.BoxedUnit;
+
+/**
+ * Cells → committed scores: what is missing of a plan, as one Spark job of units, longest first.
+ * The driver gets a report a cell. Costs it a few hundred bytes a piece, and no request a cell.
+ */
+final class Scoring {
+  private final JavaSparkContext spark;
+  private final Plan plan;
+  private final CellFiles files;
+  private final ScoringSettings settings;
+  private final boolean fresh;
+
+  /**
+   * @param output folder of the tables
+   * @param runId names what is scored again where {@code fresh}
+   */
+  Scoring(JavaSparkContext spark, Plan plan, String output, String runId, boolean fresh) {
+    this.spark = spark;
+    this.plan = plan;
+    this.fresh = fresh;
+    this.settings =
+        new ScoringSettings(
+            output,
+            plan.kernel(),
+            plan.suite().bos(),
+            plan.suite().seed(),
+            plan.suite().replicas(),
+            plan.suite().selfCheck(),
+            plan.suite().shardItems(),
+            fresh ? runId : null,
+            !spark.sc().isLocal());
+    this.files = new CellFiles(output, spark.hadoopConfiguration(), settings.fresh());
+  }
+
+  /** The cells that are to be scored, in the plan's order. */
+  static List<Cell> pending(Plan plan, boolean fresh) {
+    return plan.cells().stream()
+        .filter(cell -> cell.refusal() == null && (fresh || !cell.committed()))
+        .toList();
+  }
+
+  /**
+   * Scores what is missing, and commits it.
+   *
+   * @return by cell; a cell is either committed or has an error
+   */
+  Map<StoredCell, CellReport> score(Progress progress) {
+    List<Cell> pending = pending(plan, fresh);
+    Map<StoredCell, CellReport> reports = new LinkedHashMap<>();
+    if (pending.isEmpty()) {
+      return reports;
+    }
+    Costs costs = new Costs(plan.tasks(), settings.replicas());
+    List<Unit> units = Schedule.of(visits(pending), costs, slots(spark), spark.sc().isLocal());
+    progress.start(pending.size(), units.stream().mapToDouble(Unit::cost).sum());
+    UnitScorer scorer = new UnitScorer(settings, questions(), configuration());
+    String stopped = run("scores", units, scorer, reports, progress);
+    // Two tasks that end at once may each find the other's part missing: nobody put those together.
+    List<Visit> whole = new ArrayList<>();
+    for (Cell cell : pending) {
+      CellReport report = reports.get(cell.stored());
+      if (report != null && report.error() == null && !report.committed()) {
+        Piece rest = piece(cell, new Part(0, 0));
+        whole.add(new Visit(cell.checkpoint(), cell.precision(), List.of(rest)));
+      }
+    }
+    if (stopped == null && !whole.isEmpty()) {
+      List<Unit> rest = whole.stream().map(visit -> new Unit(List.of(visit), 0)).toList();
+      stopped = run("cells of several parts", rest, scorer, reports, progress);
+    }
+    for (Cell cell : pending) {
+      CellReport report = reports.get(cell.stored());
+      if (report == null || (report.error() == null && !report.committed())) {
+        String error = stopped == null ? "some of its items were not scored" : stopped;
+        reports.put(cell.stored(), CellReport.failed(cell.stored(), error));
+      }
+    }
+    clearAway(reports);
+    return reports;
+  }
+
+  /** What earlier attempts have left of cells that are committed. */
+  private void clearAway(Map<StoredCell, CellReport> reports) {
+    Set<String> started = files.started();
+    reports.forEach(
+        (cell, report) -> {
+          if (report.committed() && started.contains(files.name(cell))) {
+            files.forget(cell);
+          }
+        });
+    files.removeOldUnfinished();
+  }
+
+  /** How many units run at once: of the executors there may be, where their number is bounded. */
+  static int slots(JavaSparkContext spark) {
+    SparkConf conf = spark.getConf();
+    int now = spark.defaultParallelism();
+    int most = 0;
+    if (conf.getBoolean("spark.dynamicAllocation.enabled", false)) {
+      most =
+          conf.getInt("spark.dynamicAllocation.maxExecutors", 0)
+              * conf.getInt("spark.executor.cores", 1);
+    }
+    return Math.max(1, Math.max(now, most) / conf.getInt("spark.task.cpus", 1));
+  }
+
+  private List<Visit> visits(List<Cell> pending) {
+    record Key(FingerprintedCheckpoint checkpoint, Precision precision) {}
+    Set<String> started = files.started();
+    Map<Key, List<Piece>> pieces = new LinkedHashMap<>();
+    for (Cell cell : pending) {
+      List<Piece> of =
+          pieces.computeIfAbsent(
+              new Key(cell.checkpoint(), cell.precision()), key -> new ArrayList<>());
+      Part all = new Part(0, cell.items().size());
+      if (!started.contains(files.name(cell.stored()))) {
+        of.add(piece(cell, all));
+        continue;
+      }
+      List<Part> missing = CellFiles.missing(files.parts(cell.stored()), all);
+      (missing.isEmpty() ? List.of(new Part(0, 0)) : missing)
+          .forEach(part -> of.add(piece(cell, part)));
+    }
+    List<Visit> visits = new ArrayList<>();
+    pieces.forEach((key, of) -> visits.add(new Visit(key.checkpoint(), key.precision(), of)));
+    return visits;
+  }
+
+  private Piece piece(Cell cell, Part part) {
+    return new Piece(
+        cell.stored(),
+        plan.tasks().indexOf(cell.items()),
+        part.first(),
+        part.end() - part.first(),
+        cell.items().size(),
+        cell.superseded());
+  }
+
+  private List<Questions> questions() {
+    List<Questions> questions = new ArrayList<>();
+    for (TaskItems task : plan.tasks()) {
+      AskedTask asked = AskedTask.of(task.definition());
+      questions.add(
+          new Questions(
+              asked.name(),
+              asked.outputType(),
+              spark.broadcast(task.set().records().toArray(ItemRecord[]::new))));
+    }
+    return questions;
+  }
+
+  private org.apache.spark.broadcast.Broadcast<SerializableConfiguration> configuration() {
+    return spark.broadcast(new SerializableConfiguration(spark.hadoopConfiguration()));
+  }
+
+  /** A Spark task. */
+  private static final class Task
+      extends AbstractFunction2<TaskContext, Iterator<Unit>, List<CellReport>>
+      implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    private final UnitScorer scorer;
+
+    Task(UnitScorer scorer) {
+      this.scorer = scorer;
+    }
+
+    @Override
+    public List<CellReport> apply(TaskContext context, Iterator<Unit> units) {
+      return scorer.score(scala.jdk.javaapi.CollectionConverters.asJava(units));
+    }
+  }
+
+  /**
+   * Runs units as one job, taking each one's reports when it ends.
+   *
+   * @return why Spark gave the job up, or null
+   */
+  private String run(
+      String description,
+      List<Unit> units,
+      UnitScorer scorer,
+      Map<StoredCell, CellReport> reports,
+      Progress progress) {
+    spark.setJobDescription(description);
+    Map<Integer, List<CellReport>> seen = new HashMap<>();
+    List<Object> partitions = new ArrayList<>(IntStream.range(0, units.size()).boxed().toList());
+    try {
+      spark
+          .sc()
+          .runJob(
+              spark.parallelize(units, units.size()).rdd(),
+              new Task(scorer),
+              scala.jdk.javaapi.CollectionConverters.asScala(partitions).toSeq(),
+              new AbstractFunction2<Object, List<CellReport>, BoxedUnit>() {
+                @Override
+                public BoxedUnit apply(Object unit, List<CellReport> of) {
+                  if (seen.put((Integer) unit, of) == null) {
+                    take(of, reports);
+                    progress.unit(
+                        (int)
+                            of.stream()
+                                .filter(report -> report.committed() || report.error() != null)
+                                .count(),
+                        of.stream().mapToLong(CellReport::tokens).sum(),
+                        units.get((Integer) unit).cost());
+                  }
+                  return BoxedUnit.UNIT;
+                }
+              },
+              ClassTag$.MODULE$.apply(List.class));
+      return null;
+    } catch (Exception e) {
+      if (spark.sc().isStopped()) {
+        throw e; // the run is over, and that says nothing of its cells
+      }
+      return UnitScorer.message(e);
+    }
+  }
+
+  /** A cell of several pieces is committed when one of them says so, and failed when one has. */
+  private static void take(List<CellReport> of, Map<StoredCell, CellReport> reports) {
+    for (CellReport report : of) {
+      reports.merge(
+          report.cell(),
+          report,
+          (old, now) -> old.committed() || (old.error() != null && !now.committed()) ? old : now);
+    }
+  }
+}

@@ -1,0 +1,28 @@
+package org.cliffwatch.jobs.run;
+
+import java.io.Serializable;
+
+/**
+ * What is the same for every cell of a run.
+ *
+ * @param output folder of the tables
+ * @param kernel kernel identity that must be used
+ * @param bos auto, never or always
+ * @param selfCheck share of the items scored a second time, alone
+ * @param chunk items scored between two looks at the clock
+ * @param fresh the run's name where committed cells are scored again; else null
+ * @param retries whether Spark tries a failed task again
+ */
+record ScoringSettings(
+    String output,
+    String kernel,
+    String bos,
+    long seed,
+    int replicas,
+    double selfCheck,
+    int chunk,
+    String fresh,
+    boolean retries)
+    implements Serializable {
+  private static final long serialVersionUID = 1L;
+}

@@ -1,0 +1,434 @@
+package org.cliffwatch.jobs.run;
+
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import org.apache.spark.TaskContext;
+import org.apache.spark.TaskKilledException;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.util.SerializableConfiguration;
+import org.cliffwatch.jobs.aggregate.ComparabilityLint;
+import org.cliffwatch.jobs.executor.AssignedGpu;
+import org.cliffwatch.jobs.executor.LocalCheckpoints;
+import org.cliffwatch.jobs.plan.Piece;
+import org.cliffwatch.jobs.plan.Sha256;
+import org.cliffwatch.jobs.plan.Unit;
+import org.cliffwatch.jobs.plan.Visit;
+import org.cliffwatch.jobs.run.CellFiles.Effort;
+import org.cliffwatch.jobs.run.CellFiles.Part;
+import org.cliffwatch.jobs.table.ScoreRow;
+import org.cliffwatch.jobs.table.StoredCell;
+import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.kernel.Backends;
+import org.cliffwatch.quantizer.score.BosRule;
+import org.cliffwatch.quantizer.score.EncodedRequests;
+import org.cliffwatch.quantizer.score.Request;
+import org.cliffwatch.quantizer.score.Score;
+import org.cliffwatch.quantizer.score.Scorer;
+import org.cliffwatch.quantizer.score.ScorerCache;
+import org.cliffwatch.tasks.item.Item;
+import org.cliffwatch.tasks.item.ItemRecord;
+import org.cliffwatch.tasks.item.ItemRequest;
+import org.cliffwatch.tasks.item.RejectedItem;
+import org.cliffwatch.tasks.metric.ChoiceScore;
+import org.cliffwatch.tasks.metric.ItemResult;
+import org.cliffwatch.tasks.metric.OutputType;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Runs on an executor: a unit's items → scores, which go to storage by {@link CellFiles}.
+ *
+ * <p>Requests are tokenized once for all precisions of a checkpoint that the unit has. What fails
+ * fails its own visit or cell; a task fails as a whole only where another executor may do better:
+ * an executor that is not the run's kernel, or the first attempt's fault that may pass.
+ */
+final class UnitScorer implements Serializable {
+  private static final long serialVersionUID = 1L;
+
+  private static final Logger LOG = LoggerFactory.getLogger(UnitScorer.class);
+
+  /** How much a lost executor loses of a thread's work, about. */
+  private static final double SECONDS_A_PART = 30;
+
+  /** Token ids kept for the next precision of a checkpoint, 32 MiB: then they are made again. */
+  private static final long MOST_TOKENS = 8 << 20;
+
+  /**
+   * A task's questions.
+   *
+   * @param records broadcast apart, so that an executor gets those that it asks
+   */
+  record Questions(String task, OutputType outputType, Broadcast<ItemRecord[]> records)
+      implements Serializable {
+    private static final long serialVersionUID = 1L;
+  }
+
+  private final ScoringSettings settings;
+  private final List<Questions> tasks;
+  private final Broadcast<SerializableConfiguration> hadoop;
+
+  UnitScorer(
+      ScoringSettings settings,
+      List<Questions> tasks,
+      Broadcast<SerializableConfiguration> hadoop) {
+    this.settings = settings;
+    this.tasks = tasks;
+    this.hadoop = hadoop;
+  }
+
+  /** Scores the units of a partition. */
+  List<CellReport> score(Iterator<Unit> units) {
+    AssignedGpu.take();
+    Backends.openKernel(settings.kernel()); // refused here, before anything is taken for a failure
+    List<CellReport> reports = new ArrayList<>();
+    while (units.hasNext()) {
+      new Worker().score(units.next(), reports);
+    }
+    return reports;
+  }
+
+  /** A chunk of a task's items, as one checkpoint's tokenizer has them. */
+  private record Chunk(int task, int first, int items) {}
+
+  /** One task's work on one unit. */
+  private final class Worker {
+    private final CellFiles files =
+        new CellFiles(settings.output(), hadoop.value().value(), settings.fresh());
+    private final boolean again = TaskContext.get().attemptNumber() > 0;
+    private final Map<Chunk, EncodedRequests> encoded = new HashMap<>();
+    private long encodedTokens;
+    private String encodedFor;
+
+    void score(Unit unit, List<CellReport> reports) {
+      for (Visit visit : unit.visits()) {
+        try {
+          score(visit, reports);
+        } catch (RuntimeException | OutOfMemoryError e) {
+          requireLastTry(e);
+          LOG.warn("{} {}", visit.checkpoint().checkpoint(), visit.precision().name(), e);
+          for (Piece piece : visit.pieces()) {
+            reports.add(CellReport.failed(piece.cell(), message(e)));
+          }
+        }
+      }
+    }
+
+    private void score(Visit visit, List<CellReport> reports) {
+      if (!visit.checkpoint().identity().equals(encodedFor)) {
+        encoded.clear();
+        encodedTokens = 0;
+        encodedFor = visit.checkpoint().identity();
+      }
+      try (ScorerCache.Lease lease = lease(visit)) {
+        for (Piece piece : visit.pieces()) {
+          reports.add(score(lease.scorer(), visit, piece));
+        }
+      }
+    }
+
+    private CellReport score(Scorer scorer, Visit visit, Piece piece) {
+      StoredCell cell = piece.cell();
+      // A retry, or a second run of the same suite: the bits would be the same.
+      if (settings.fresh() == null && again && files.isCommitted(cell)) {
+        return new CellReport(cell, true, 0, 0, 0, null, List.of());
+      }
+      try {
+        return scored(scorer, visit, piece);
+      } catch (RuntimeException | OutOfMemoryError e) {
+        requireLastTry(e);
+        LOG.warn("{}", cell, e);
+        return CellReport.failed(cell, message(e));
+      }
+    }
+
+    /** Throws on what is nobody's fault here, and where another attempt may do better. */
+    private void requireLastTry(Throwable e) {
+      TaskContext task = TaskContext.get();
+      if (task.isInterrupted()
+          || e instanceof TaskKilledException
+          || (settings.retries()
+              && !again
+              && !(e instanceof InvalidInputException || e instanceof SelfCheckException))) {
+        throw e instanceof RuntimeException problem ? problem : new IllegalStateException(e);
+      }
+    }
+
+    private CellReport scored(Scorer scorer, Visit visit, Piece piece) {
+      StoredCell cell = piece.cell();
+      Part own = new Part(piece.first(), piece.first() + piece.items());
+      // What an attempt before this one has kept is not scored again.
+      List<Part> open = again ? CellFiles.missing(files.parts(cell), own) : List.of(own);
+      boolean parted = !piece.isWhole() || !open.equals(List.of(own));
+      List<ScoreRow> rows = new ArrayList<>();
+      Effort effort = Effort.NONE;
+      Effort sum = Effort.NONE;
+      for (Part part : open) {
+        int first = part.first();
+        for (int at = first; at < part.end(); at += settings.chunk()) {
+          if (TaskContext.get().isInterrupted()) {
+            throw new TaskKilledException("interrupted");
+          }
+          int next = Math.min(at + settings.chunk(), part.end());
+          effort = effort.plus(score(scorer, piece, at, next - at, rows));
+          boolean last = next == part.end();
+          if (last ? parted : effort.seconds() > SECONDS_A_PART) {
+            files.keep(cell, new Part(first, next), effort, rows);
+            parted = true;
+            sum = sum.plus(effort);
+            effort = Effort.NONE;
+            rows.clear();
+            first = next;
+          }
+        }
+      }
+      if (!parted) {
+        files.commit(piece, settings.replicas(), rows);
+        return report(visit, piece, rows, effort);
+      }
+      Optional<CellFiles.Assembled> whole = files.assemble(piece, settings.replicas());
+      if (whole.isPresent()) {
+        return report(visit, piece, whole.get().rows(), whole.get().effort());
+      }
+      long scored = (long) piece.items() * settings.replicas();
+      return new CellReport(cell, false, scored, sum.tokens(), sum.seconds(), null, List.of());
+    }
+
+    private CellReport report(Visit visit, Piece piece, List<ScoreRow> rows, Effort effort) {
+      return new CellReport(
+          piece.cell(),
+          true,
+          rows.size(),
+          effort.tokens(),
+          effort.seconds(),
+          null,
+          ComparabilityLint.of(visit.checkpoint().addsBos(), settings.bos(), rows));
+    }
+
+    private Effort score(Scorer scorer, Piece piece, int first, int items, List<ScoreRow> rows) {
+      Questions questions = tasks.get(piece.task());
+      List<ItemRecord> records = List.of(questions.records().value()).subList(first, first + items);
+      long start = System.nanoTime();
+      EncodedRequests requests =
+          encode(scorer, new Chunk(piece.task(), first, items), requests(questions, records));
+      long tokens = 0;
+      for (int replica = 0; replica < settings.replicas(); replica++) {
+        List<Score> scores = scorer.score(requests, replica);
+        tokens += scores.stream().mapToLong(Score::tokens).sum();
+        rows.addAll(rows(piece.cell(), questions, records, scores, replica));
+        selfCheck(scorer, questions, records, scores, replica);
+      }
+      return new Effort(tokens, (System.nanoTime() - start) / 1e9);
+    }
+
+    private EncodedRequests encode(Scorer scorer, Chunk chunk, List<Request> requests) {
+      EncodedRequests known = encoded.get(chunk);
+      if (known != null) {
+        return known;
+      }
+      EncodedRequests made = scorer.encode(requests);
+      if (encodedTokens + made.tokens() <= MOST_TOKENS) {
+        encoded.put(chunk, made);
+        encodedTokens += made.tokens();
+      }
+      return made;
+    }
+  }
+
+  /** Why, in a line. */
+  static String message(Throwable e) {
+    Throwable root = e;
+    while (root.getCause() != null) {
+      root = root.getCause();
+    }
+    String first = String.valueOf(root.getMessage()).lines().findFirst().orElse("");
+    return root instanceof OutOfMemoryError
+        ? "not enough memory on the executor: " + first
+        : root.getClass().getSimpleName() + ": " + first;
+  }
+
+  private ScorerCache.Lease lease(Visit visit) {
+    return ScorerCache.shared()
+        .lease(
+            new ScorerCache.Key(
+                visit.checkpoint().identity(),
+                visit.precision(),
+                settings.kernel(),
+                BosRule.valueOf(settings.bos().toUpperCase(Locale.ROOT)),
+                settings.seed()),
+            () ->
+                new LocalCheckpoints(hadoop.value().value())
+                    .local(visit.checkpoint().checkpoint().uri()));
+  }
+
+  private static List<Request> requests(Questions questions, List<ItemRecord> records) {
+    List<Request> requests = new ArrayList<>();
+    for (ItemRecord record : records) {
+      if (record instanceof Item item) {
+        item.requests().forEach(request -> requests.add(request(questions, request)));
+      }
+    }
+    return requests;
+  }
+
+  private static Request request(Questions questions, ItemRequest request) {
+    return questions.outputType() == OutputType.LOGLIKELIHOOD_ROLLING
+        ? new Request.Rolling(request.continuation())
+        : new Request.Text(request.context(), request.continuation());
+  }
+
+  private static List<ScoreRow> rows(
+      StoredCell cell,
+      Questions questions,
+      List<ItemRecord> records,
+      List<Score> scores,
+      int replica) {
+    List<ScoreRow> rows = new ArrayList<>();
+    int next = 0;
+    for (ItemRecord record : records) {
+      if (record instanceof Item item) {
+        List<Score> own = scores.subList(next, next + item.requests().size());
+        rows.add(row(cell, questions, item, own, replica));
+        next += item.requests().size();
+      } else {
+        String why = ((RejectedItem) record).message();
+        rows.add(rejected(cell, record.index(), null, null, why, replica));
+      }
+    }
+    return rows;
+  }
+
+  private static ScoreRow row(
+      StoredCell cell, Questions questions, Item item, List<Score> scores, int replica) {
+    List<ChoiceScore> choices = new ArrayList<>();
+    for (int i = 0; i < scores.size(); i++) {
+      Score score = scores.get(i);
+      if (score.error() != null) {
+        String reason = "choice " + i + ": " + score.error();
+        return rejected(cell, item.index(), item.docHash(), item.gold(), reason, replica);
+      }
+      ItemRequest request = item.requests().get(i);
+      choices.add(
+          new ChoiceScore(
+              score.logLikelihood(),
+              score.tokens(),
+              request.characters(),
+              request.words(),
+              request.bytes(),
+              score.greedy()));
+    }
+    ItemResult result = new ItemResult(questions.outputType(), item.index(), item.gold(), choices);
+    return new ScoreRow(
+        cell.id(),
+        replica,
+        item.index(),
+        item.docHash(),
+        item.gold(),
+        result.chosen(),
+        result.chosenNorm(),
+        result.chosenBytes(),
+        result.correct(),
+        result.correctNorm(),
+        IntStream.range(0, choices.size())
+            .mapToObj(i -> choice(choices.get(i), scores.get(i)))
+            .toList(),
+        ScoreRow.OK,
+        null);
+  }
+
+  private static ScoreRow.Choice choice(ChoiceScore score, Score scored) {
+    return new ScoreRow.Choice(
+        score.logLikelihood(),
+        score.tokens(),
+        score.characters(),
+        score.words(),
+        score.bytes(),
+        score.greedy(),
+        scored.truncated(),
+        scored.straddled());
+  }
+
+  private static ScoreRow rejected(
+      StoredCell cell, int index, String docHash, Integer gold, String why, int replica) {
+    return new ScoreRow(
+        cell.id(),
+        replica,
+        index,
+        docHash,
+        gold,
+        null,
+        null,
+        null,
+        null,
+        null,
+        List.of(),
+        ScoreRow.ERROR,
+        why);
+  }
+
+  /**
+   * Scores a seeded sample of the items again, one request at a time and backwards, and compares
+   * the bits: a score that depends on its neighbours could not be repeated.
+   */
+  private void selfCheck(
+      Scorer scorer,
+      Questions questions,
+      List<ItemRecord> records,
+      List<Score> scores,
+      int replica) {
+    int next = scores.size();
+    for (int i = records.size() - 1; i >= 0; i--) {
+      if (!(records.get(i) instanceof Item item)) {
+        continue;
+      }
+      next -= item.requests().size();
+      if (!isSampled(questions.task(), item.index(), replica)) {
+        continue;
+      }
+      for (int c = item.requests().size() - 1; c >= 0; c--) {
+        Score first = scores.get(next + c);
+        Request request = request(questions, item.requests().get(c));
+        Score again = scorer.score(List.of(request), replica).get(0);
+        if (Double.doubleToLongBits(first.logLikelihood())
+                != Double.doubleToLongBits(again.logLikelihood())
+            || first.greedy() != again.greedy()) {
+          throw new SelfCheckException(
+              "self-check failed: "
+                  + questions.task()
+                  + " item "
+                  + item.index()
+                  + " choice "
+                  + c
+                  + " scored "
+                  + first.logLikelihood()
+                  + " among "
+                  + scores.size()
+                  + " requests and "
+                  + again.logLikelihood()
+                  + " alone, expected the same bits");
+        }
+      }
+    }
+  }
+
+  /** The first item always, where anything is to be checked at all. */
+  private boolean isSampled(String task, int index, int replica) {
+    if (settings.selfCheck() == 0) {
+      return false;
+    }
+    long stream =
+        Sha256.seed(
+            "seed", Long.toString(settings.seed()),
+            "task", task,
+            "replica", Integer.toString(replica),
+            "item", Integer.toString(index));
+    return index == 0 || new SplittableRandom(stream).nextDouble() < settings.selfCheck();
+  }
+}

@@ -1,0 +1,141 @@
+package org.cliffwatch.jobs.executor;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.FutureTask;
+import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FSDataInputStream;
+import org.apache.hadoop.fs.RawLocalFileSystem;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class LocalCheckpointsTest {
+  @TempDir Path folder;
+  private LocalCheckpoints checkpoints;
+  private String uri;
+
+  /** The local file system under another name, so that its files are staged. */
+  public static final class RemoteFiles extends RawLocalFileSystem {
+    private static final ConcurrentLinkedQueue<String> OPENED = new ConcurrentLinkedQueue<>();
+    private static volatile Runnable onOpen = () -> {};
+
+    @Override
+    public URI getUri() {
+      return URI.create("remote:///");
+    }
+
+    @Override
+    public String getScheme() {
+      return "remote";
+    }
+
+    @Override
+    public FSDataInputStream open(org.apache.hadoop.fs.Path file, int buffer) throws IOException {
+      OPENED.add(file.getName());
+      onOpen.run();
+      return super.open(file, buffer);
+    }
+  }
+
+  @BeforeEach
+  void makeCheckpoint() throws IOException {
+    RemoteFiles.OPENED.clear();
+    RemoteFiles.onOpen = () -> {};
+    Configuration configuration = new Configuration();
+    configuration.setClass("fs.remote.impl", RemoteFiles.class, RawLocalFileSystem.class);
+    checkpoints = new LocalCheckpoints(configuration, folder.resolve("cache"));
+    Files.createDirectories(folder.resolve("there"));
+    Files.writeString(folder.resolve("there/config.json"), "{}");
+    Files.writeString(folder.resolve("there/model.safetensors"), "weights");
+    uri = "remote://" + folder.resolve("there");
+  }
+
+  @Test
+  void isCopiedOnceAndUsedAfter() throws IOException {
+    Path local = checkpoints.local(uri);
+    assertThat(checkpoints.local(uri)).isEqualTo(local);
+    assertThat(Files.readString(local.resolve("model.safetensors"))).isEqualTo("weights");
+    assertThat(RemoteFiles.OPENED).containsExactly("config.json", "model.safetensors");
+    Path file = checkpoints.local(uri + "/model.safetensors");
+    assertThat(Files.readString(file)).isEqualTo("weights");
+  }
+
+  /** While one thread copies, the others come: each waits, and none fails or copies again. */
+  @Test
+  void threadsOfOneProcessWaitForEachOther() throws Exception {
+    List<Thread> threads = new ArrayList<>();
+    List<FutureTask<Path>> tasks = new ArrayList<>();
+    for (int i = 0; i < 4; i++) {
+      tasks.add(new FutureTask<>(() -> checkpoints.local(uri)));
+      threads.add(new Thread(tasks.get(i)));
+    }
+    RemoteFiles.onOpen =
+        () -> {
+          // Who copies goes on when all others wait, or have failed instead.
+          while (threads.stream()
+              .filter(thread -> thread != Thread.currentThread())
+              .anyMatch(
+                  thread ->
+                      thread.getState() == Thread.State.NEW
+                          || thread.getState() == Thread.State.RUNNABLE)) {
+            Thread.onSpinWait();
+          }
+        };
+    threads.forEach(Thread::start);
+    for (FutureTask<Path> task : tasks) {
+      assertThat(Files.readString(task.get().resolve("config.json"))).isEqualTo("{}");
+    }
+    assertThat(RemoteFiles.OPENED).containsExactly("config.json", "model.safetensors");
+  }
+
+  @Test
+  void aFileThatChangesWhileItIsCopiedIsNoticed() throws IOException {
+    Path weights = folder.resolve("there/model.safetensors");
+    RemoteFiles.onOpen =
+        () -> {
+          try {
+            Files.writeString(weights, "WEIGHTS");
+            Files.setLastModifiedTime(weights, FileTime.fromMillis(1_000_000));
+          } catch (IOException e) {
+            throw new UncheckedIOException(e);
+          }
+        };
+    assertThatThrownBy(() -> checkpoints.local(uri))
+        .isInstanceOf(UncheckedIOException.class)
+        .hasMessageContaining("model.safetensors: changed while it was copied: found 7 bytes of")
+        .hasMessageContaining(", expected 7 of ");
+    RemoteFiles.onOpen = () -> {};
+    Path local = checkpoints.local(uri);
+    assertThat(Files.readString(local.resolve("model.safetensors"))).isEqualTo("WEIGHTS");
+  }
+
+  /** What a crash leaves is not taken for a checkpoint. */
+  @Test
+  void anUnfinishedCopyIsMadeAgain() throws IOException {
+    RemoteFiles.onOpen =
+        () -> {
+          if (RemoteFiles.OPENED.contains("model.safetensors")) {
+            throw new UncheckedIOException(new IOException("the line is cut"));
+          }
+        };
+    assertThatThrownBy(() -> checkpoints.local(uri)).hasMessageContaining("the line is cut");
+    RemoteFiles.onOpen = () -> {};
+    Path local = checkpoints.local(uri);
+    try (Stream<Path> files = Files.list(local)) {
+      assertThat(files.map(file -> file.getFileName().toString()))
+          .containsExactlyInAnyOrder("config.json", "model.safetensors");
+    }
+  }
+}

@@ -1,0 +1,165 @@
+package org.cliffwatch.jobs.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.ExceptionFailure;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerTaskEnd;
+import org.apache.spark.sql.SparkSession;
+import org.cliffwatch.jobs.ExitCode;
+import org.cliffwatch.jobs.StandaloneCluster;
+import org.cliffwatch.jobs.TinyWorld;
+import org.cliffwatch.jobs.plan.Plan;
+import org.cliffwatch.jobs.plan.Planner;
+import org.cliffwatch.jobs.suite.Suite;
+import org.cliffwatch.jobs.suite.SuiteReader;
+import org.cliffwatch.jobs.table.ScoreRow;
+import org.cliffwatch.jobs.table.Tables;
+import org.cliffwatch.quantizer.InvalidInputException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** On a standalone cluster the tables are the very ones that one process makes. */
+class ClusterTest {
+  @TempDir Path folder;
+
+  @Test
+  void clusterWithAKilledExecutorGivesTheBitsOfOneProcess() throws IOException {
+    TinyWorld.checkpoint(folder.resolve("tiny"), 1);
+    Files.write(folder.resolve("copa.jsonl"), TinyWorld.copaLines(60));
+    Suite suite = suite("shard_items: 5");
+    try (SparkSession session =
+        StandaloneCluster.sessionBuilder().master("local[1]").getOrCreate()) {
+      evaluate(session, suite, "one");
+    }
+    AtomicBoolean killed = new AtomicBoolean();
+    try (StandaloneCluster cluster = StandaloneCluster.start(folder.resolve("cluster"), 2);
+        SparkSession session = cluster.session()) {
+      CompletableFuture<Void> killer =
+          CompletableFuture.runAsync(
+              () -> killed.set(cluster.killOneOnce(() -> hasParquet(folder.resolve("many")))));
+      evaluate(session, suite, "many");
+      killer.join();
+    }
+    assertThat(killed).isTrue();
+    for (String precision : List.of("fp32", "w8a8")) {
+      assertThat(scores("many", precision)).hasSize(60).isEqualTo(scores("one", precision));
+    }
+  }
+
+  /** One whose natives are another platform's: it cannot be the kernel that was planned. */
+  private static final Map<String, String> WITHOUT_KERNEL =
+      Map.of("JAVA_TOOL_OPTIONS", "-Dorg.bytedeco.javacpp.platform=linux-arm64");
+
+  @Test
+  void anExecutorThatJoinsLateWithoutTheKernelLeavesItsTasksToOthers() throws Exception {
+    TinyWorld.checkpoint(folder.resolve("tiny"), 1);
+    Files.write(folder.resolve("copa.jsonl"), TinyWorld.copaLines(60));
+    Suite suite = suite("shard_items: 3");
+    try (StandaloneCluster cluster = StandaloneCluster.start(folder.resolve("cluster"), 1);
+        SparkSession session = cluster.session()) {
+      JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.sparkContext());
+      Plan plan = new Planner(spark, folder.resolve("late").toString()).plan(suite);
+      cluster.addWorker(WITHOUT_KERNEL);
+      while (spark.sc().getExecutorMemoryStatus().size() < 3) {
+        Thread.sleep(100);
+      }
+      ConcurrentLinkedQueue<String> failures = new ConcurrentLinkedQueue<>();
+      spark.sc().addSparkListener(failures(failures));
+      Scoring scoring = new Scoring(spark, plan, folder.resolve("late").toString(), "run", false);
+      assertThat(scoring.score(new Progress(System.err)).values())
+          .hasSize(2)
+          .allMatch(CellReport::committed);
+      assertThat(failures)
+          .isNotEmpty()
+          .hasSizeLessThanOrEqualTo(3)
+          .allMatch(failure -> failure.contains("backend onednn is not available here"));
+    }
+  }
+
+  @Test
+  void aCellFailsWithTheReasonWhereNoExecutorHasTheKernel() throws Exception {
+    TinyWorld.checkpoint(folder.resolve("tiny"), 1);
+    Files.write(folder.resolve("copa.jsonl"), TinyWorld.copaLines(6));
+    Suite suite = suite("backend: onednn");
+    try (StandaloneCluster cluster = StandaloneCluster.start(folder.resolve("cluster"), 0)) {
+      cluster.addWorker(WITHOUT_KERNEL);
+      try (SparkSession session = cluster.session()) {
+        JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.sparkContext());
+        assertThatThrownBy(() -> new Planner(spark, folder.resolve("none").toString()).plan(suite))
+            .isInstanceOf(InvalidInputException.class)
+            .hasMessageStartingWith(
+                "backend onednn is not available here: oneDNN's native library cannot be loaded");
+      }
+    }
+  }
+
+  private static SparkListener failures(Queue<String> failures) {
+    return new SparkListener() {
+      @Override
+      public void onTaskEnd(SparkListenerTaskEnd end) {
+        if (end.reason() instanceof ExceptionFailure failure) {
+          failures.add(failure.description());
+        }
+      }
+    };
+  }
+
+  private Suite suite(String more) throws IOException {
+    Files.writeString(
+        folder.resolve("suite.yaml"),
+        """
+        checkpoints: [{model: tiny, path: tiny}]
+        precisions: [fp32, w8a8]
+        tasks: [{task: copa, data: copa.jsonl}]
+        """
+            + more
+            + "\n");
+    return new SuiteReader(Set.of("fp32", "w8a8"), Set.of("copa"), Map.of())
+        .read(folder.resolve("suite.yaml"), List.of());
+  }
+
+  /** Whether some scores are kept, as a part or a cell. */
+  private static boolean hasParquet(Path output) {
+    try (var files = Files.walk(output)) {
+      return files.anyMatch(
+          file -> file.toString().endsWith(".parquet") && !file.toString().contains("checkpoints"));
+    } catch (IOException | java.io.UncheckedIOException e) {
+      return false; // not there yet, or a file moved while we looked
+    }
+  }
+
+  private void evaluate(SparkSession session, Suite suite, String output) {
+    Evaluation.Outcome outcome =
+        new Evaluation(
+                JavaSparkContext.fromSparkContext(session.sparkContext()),
+                suite,
+                folder.resolve(output).toString(),
+                false,
+                new PrintStream(System.err, true, StandardCharsets.UTF_8))
+            .run();
+    assertThat(outcome.exitCode()).isEqualTo(ExitCode.DONE);
+  }
+
+  private List<ScoreRow> scores(String output, String precision) throws IOException {
+    Tables tables =
+        new Tables(
+            new org.apache.hadoop.fs.Path(folder.resolve(output).toString()), new Configuration());
+    return tables.scores(tables.storedCells("tiny", precision).get(0)).read(Tables.SCORES);
+  }
+}

@@ -1,0 +1,388 @@
+package org.cliffwatch.jobs.run;
+
+import static org.assertj.core.api.Assertions.as;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
+import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.SparkSession;
+import org.cliffwatch.jobs.ExitCode;
+import org.cliffwatch.jobs.TinyWorld;
+import org.cliffwatch.jobs.aggregate.SliceResult;
+import org.cliffwatch.jobs.present.Summary;
+import org.cliffwatch.jobs.suite.Suite;
+import org.cliffwatch.jobs.suite.SuiteException;
+import org.cliffwatch.jobs.suite.SuiteReader;
+import org.cliffwatch.jobs.table.DegradationRow;
+import org.cliffwatch.jobs.table.MetricRow;
+import org.cliffwatch.jobs.table.ScoreRow;
+import org.cliffwatch.jobs.table.StoredCell;
+import org.cliffwatch.jobs.table.Tables;
+import org.cliffwatch.jobs.table.Tables.Slice;
+import org.cliffwatch.quantizer.InvalidInputException;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The whole flow in this process, on a model of random weights. */
+class EvaluationTest {
+  private static final int ITEMS = 23;
+
+  private static SparkSession session;
+
+  @TempDir Path folder;
+  private final ByteArrayOutputStream log = new ByteArrayOutputStream();
+
+  @BeforeAll
+  static void startSpark() {
+    session =
+        SparkSession.builder()
+            .master("local[2]")
+            .appName("test")
+            .config("spark.ui.enabled", "false")
+            .config("spark.driver.host", "127.0.0.1")
+            .getOrCreate();
+  }
+
+  @AfterAll
+  static void stopSpark() {
+    session.stop();
+  }
+
+  @BeforeEach
+  void makeWorld() throws IOException {
+    TinyWorld.checkpoint(folder.resolve("tiny"), 1);
+    Files.write(folder.resolve("copa.jsonl"), TinyWorld.copaLines(ITEMS));
+    Files.write(folder.resolve("lambada.jsonl"), TinyWorld.lambadaLines(ITEMS));
+    Files.writeString(
+        folder.resolve("suite.yaml"),
+        """
+        checkpoints:
+          - {model: 2024, path: tiny}
+        precisions: [fp32, w8a8]
+        tasks:
+          - {task: copa, data: copa.jsonl}
+          - {task: lambada_openai, data: lambada.jsonl}
+        """);
+  }
+
+  private Evaluation.Outcome evaluate(String output, boolean fresh, String... sets) {
+    Suite suite =
+        new SuiteReader(
+                java.util.Set.of("fp32", "w8a8", "w4"),
+                java.util.Set.of("copa", "lambada_openai"),
+                Map.of())
+            .read(folder.resolve("suite.yaml"), List.of(sets));
+    log.reset();
+    return new Evaluation(
+            JavaSparkContext.fromSparkContext(session.sparkContext()),
+            suite,
+            folder.resolve(output).toString(),
+            fresh,
+            new PrintStream(log, true, StandardCharsets.UTF_8))
+        .run();
+  }
+
+  private Tables tables(String output) {
+    return new Tables(
+        new org.apache.hadoop.fs.Path(folder.resolve(output).toString()), new Configuration());
+  }
+
+  private List<ScoreRow> scores(String output, String precision, String task) {
+    return tables(output).scores(cell(output, precision, task)).read(Tables.SCORES);
+  }
+
+  /** The one cell in its place. */
+  private StoredCell cell(String output, String precision, String task) {
+    try {
+      List<StoredCell> cells =
+          tables(output).storedCells("2024", precision).stream()
+              .filter(cell -> cell.task().equals(task))
+              .toList();
+      assertThat(cells).hasSize(1);
+      return cells.get(0);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private List<MetricRow> metrics(String output) {
+    return metrics(output, "2024");
+  }
+
+  private List<MetricRow> metrics(String output, String model) {
+    return tables(output).metrics(model).read(Tables.METRICS);
+  }
+
+  /** Contents of every table file but {@code runs}, by path. */
+  private Map<String, Integer> files(String output) {
+    Path root = folder.resolve(output);
+    try (Stream<Path> files = Files.walk(root)) {
+      return files
+          .filter(Files::isRegularFile)
+          .filter(file -> !root.relativize(file).startsWith("runs"))
+          .collect(
+              Collectors.toMap(
+                  file -> root.relativize(file).toString(),
+                  EvaluationTest::content,
+                  (a, b) -> a,
+                  TreeMap::new));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static int content(Path file) {
+    try {
+      return Arrays.hashCode(Files.readAllBytes(file));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Test
+  void writesEveryTable() {
+    Evaluation.Outcome outcome = evaluate("out", false);
+    assertThat(outcome.exitCode()).isEqualTo(ExitCode.DONE);
+    assertThat(metrics("out").stream().map(MetricRow::metric))
+        .containsExactly("acc", "perplexity", "acc", "acc", "perplexity", "acc");
+    assertThat(scores("out", "fp32", "copa")).hasSize(ITEMS).allMatch(ScoreRow::isOk);
+    assertThat(files("out").keySet())
+        .anyMatch(name -> name.startsWith("scores/model=%32024/precision=w8a8/step=0/task=copa/"))
+        .contains(
+            "metrics/model=%32024/metrics.parquet",
+            "degradation/model=%32024/degradation.parquet",
+            "checkpoints/model=%32024/checkpoints.parquet")
+        .noneMatch(name -> name.startsWith(".staging"));
+    assertThat(tables("out").degradation("2024").read(Tables.DEGRADATION))
+        .extracting(DegradationRow::precision, DegradationRow::task, DegradationRow::metric)
+        .containsExactly(
+            tuple("w8a8", "copa", "acc"),
+            tuple("w8a8", "lambada_openai", "perplexity"),
+            tuple("w8a8", "lambada_openai", "acc"),
+            tuple("w8a8", "mean", "acc"),
+            tuple("w8a8", "mean", "perplexity"));
+    assertThat(outcome.results())
+        .extracting(SliceResult::slice)
+        .containsExactly(new Slice("2024", "fp32", 0), new Slice("2024", "w8a8", 0));
+  }
+
+  @Test
+  void asSecondTimeNothingIsScoredAndNothingChanges() {
+    evaluate("out", false);
+    Map<String, Integer> before = files("out");
+    Evaluation.Outcome again = evaluate("out", false);
+    assertThat(files("out")).isEqualTo(before);
+    assertThat(again.results()).hasSize(2).allMatch(result -> result.value() != null);
+    assertThat(log.toString(StandardCharsets.UTF_8)).contains("4 of 4 cells are committed already");
+  }
+
+  @Test
+  void onlyWhatIsMissingIsScored() throws IOException {
+    evaluate("out", false);
+    Map<String, Integer> before = files("out");
+    Files.delete(Path.of(tables("out").scores(cell("out", "fp32", "copa")).path().toString()));
+    evaluate("out", false);
+    assertThat(log.toString(StandardCharsets.UTF_8))
+        .contains("3 of 4 cells are committed already")
+        .contains("1 of 1 cells");
+    Map<String, Integer> after = files("out");
+    after.keySet().removeIf(name -> name.startsWith("metrics")); // they hold a rate
+    before.keySet().removeIf(name -> name.startsWith("metrics"));
+    assertThat(after).isEqualTo(before);
+  }
+
+  @Test
+  void shardsDoNotShow() {
+    evaluate("one", false, "shard_items=" + ITEMS);
+    for (int size : new int[] {1, 4, 12}) {
+      evaluate("by" + size, false, "shard_items=" + size);
+      for (String precision : List.of("fp32", "w8a8")) {
+        for (String task : List.of("copa", "lambada_openai")) {
+          assertThat(scores("by" + size, precision, task))
+              .isEqualTo(scores("one", precision, task));
+        }
+      }
+    }
+  }
+
+  @Test
+  void orderDoesNotShow() throws IOException {
+    evaluate("ordered", false);
+    List<String> lines = new ArrayList<>(TinyWorld.copaLines(ITEMS));
+    Collections.shuffle(lines, new Random(3));
+    Files.write(folder.resolve("copa.jsonl"), lines);
+    evaluate("shuffled", false);
+    for (String precision : List.of("fp32", "w8a8")) {
+      assertThat(byDocument(scores("shuffled", precision, "copa")))
+          .isEqualTo(byDocument(scores("ordered", precision, "copa")));
+    }
+  }
+
+  private static Map<String, List<ScoreRow.Choice>> byDocument(List<ScoreRow> rows) {
+    return rows.stream().collect(Collectors.toMap(ScoreRow::docHash, ScoreRow::choices));
+  }
+
+  @Test
+  void replicasAreRowsAndASpread() {
+    evaluate("out", false, "replicas=3");
+    assertThat(scores("out", "w8a8", "copa")).hasSize(3 * ITEMS);
+    assertThat(metrics("out")).allSatisfy(row -> assertThat(row.replicas()).isEqualTo(3));
+    MetricRow perplexity =
+        metrics("out").stream()
+            .filter(row -> row.metric().equals("perplexity"))
+            .reduce((a, b) -> b)
+            .orElseThrow();
+    assertThat(perplexity.roundingSd()).isPositive();
+  }
+
+  @Test
+  void anItemThatCannotBeReadIsAnErrorOrWhereAllowedARow() throws IOException {
+    List<String> lines = new ArrayList<>(TinyWorld.copaLines(ITEMS));
+    lines.set(5, "{\"premise\": ");
+    Files.write(folder.resolve("copa.jsonl"), lines);
+    assertThatThrownBy(() -> evaluate("out", false))
+        .isInstanceOf(SuiteException.class)
+        .hasMessageContaining("copa.jsonl")
+        .hasMessageContaining("line 6")
+        .hasMessageContaining("expected at most 0 items that cannot be read");
+
+    Evaluation.Outcome allowed = evaluate("out", false, "max_rejected_items=1");
+    assertThat(allowed.exitCode()).isEqualTo(ExitCode.DONE);
+    assertThat(metrics("out").get(0).items()).isEqualTo(ITEMS - 1L);
+    assertThat(metrics("out").get(0).failed()).isEqualTo(1);
+    ScoreRow rejected = scores("out", "fp32", "copa").get(5);
+    assertThat(rejected.status()).isEqualTo("error");
+    assertThat(rejected.error()).contains("copa.jsonl").contains("line 6");
+  }
+
+  @Test
+  void anItemThatCannotBeScoredFailsTheCellUnlessAllowed() throws IOException {
+    List<String> lines = new ArrayList<>(TinyWorld.copaLines(ITEMS));
+    lines.set(5, lines.get(5).replace("It was day", "It was " + "long ".repeat(80)));
+    Files.write(folder.resolve("copa.jsonl"), lines);
+    Evaluation.Outcome outcome = evaluate("out", false);
+    assertThat(outcome.exitCode()).isEqualTo(ExitCode.CELLS_FAILED);
+    MetricRow failed = metrics("out").get(0);
+    assertThat(failed.value()).isNull();
+    assertThat(Summary.failures(outcome.results()))
+        .singleElement(as(STRING))
+        .startsWith("failed: 2024 fp32 copa, w8a8 copa: ");
+    assertThat(failed.error())
+        .contains("max_rejected_items allows 0")
+        .contains("item 5")
+        .contains("window");
+
+    Evaluation.Outcome allowed = evaluate("out", false, "max_rejected_items=1");
+    assertThat(allowed.exitCode()).isEqualTo(ExitCode.DONE);
+    assertThat(metrics("out").get(0).items()).isEqualTo(ITEMS - 1L);
+    assertThat(scores("out", "fp32", "copa").get(5).status()).isEqualTo("error");
+  }
+
+  @Test
+  void warnsOfWhatMakesNumbersLessComparable() throws IOException {
+    List<String> lines = new ArrayList<>(TinyWorld.copaLines(ITEMS));
+    String twice = "the same end";
+    lines.set(3, lines.get(3).replaceAll("(\"choice[12]\": )\"[^\"]*\"", "$1\"" + twice + "\""));
+    lines.set(7, lines.get(7).replace("The lamp", "The lamp " + "very ".repeat(80)));
+    Files.write(folder.resolve("copa.jsonl"), lines);
+    evaluate("out", false, "bos=always");
+    assertThat(log.toString(StandardCharsets.UTF_8))
+        .contains("fp32 copa: BOS mismatch")
+        .contains(
+            "1 of 23 items have a tie for the likeliest choice, which the first of them wins; item 3")
+        .contains(
+            "1 of 23 items lost the left end of their context to fit the model's window; item 7");
+  }
+
+  /** Its cells are rows with its message, and the others are scored. */
+  @Test
+  void oneUnreadableCheckpointFailsAlone() throws IOException {
+    evaluate("out", false);
+    Map<String, Integer> before = files("out");
+    byte[] whole = Files.readAllBytes(folder.resolve("tiny/model.safetensors"));
+    for (String name : List.of("cut", "other")) {
+      TinyWorld.checkpoint(folder.resolve(name), 3);
+    }
+    Files.write(folder.resolve("cut/model.safetensors"), Arrays.copyOf(whole, whole.length - 100));
+    Files.writeString(folder.resolve("other/config.json"), "{\"model_type\": \"unknown\"}");
+    Files.writeString(
+        folder.resolve("suite.yaml"),
+        Files.readString(folder.resolve("suite.yaml"))
+            .replace(
+                "path: tiny}",
+                "path: tiny}\n  - {model: cut, path: cut}\n  - {model: other, path: other}"));
+    Evaluation.Outcome outcome = evaluate("out", false);
+    assertThat(outcome.exitCode()).isEqualTo(ExitCode.CELLS_FAILED);
+    assertThat(metrics("out")).hasSize(6).allMatch(row -> row.value() != null);
+    for (String name : List.of("cut", "other")) {
+      assertThat(metrics("out", name))
+          .hasSize(6)
+          .allSatisfy(row -> assertThat(row.value()).isNull())
+          .allSatisfy(row -> assertThat(row.error()).contains(name + "/"));
+    }
+    assertThat(
+            Stream.of("2024", "cut", "other")
+                .flatMap(name -> metrics("out", name).stream())
+                .map(MetricRow::cellId)
+                .distinct())
+        .hasSize(12);
+    assertThat(outcome.plan().warnings()).hasSize(2);
+    assertThat(log.toString(StandardCharsets.UTF_8))
+        .contains("warning: cut: ")
+        .contains("warning: other: ")
+        .contains("4 of 12 cells are committed already");
+    assertThat(Summary.failures(outcome.results()))
+        .hasSize(2)
+        .allMatch(line -> line.contains("fp32 copa, fp32 lambada_openai, w8a8 copa"));
+    Map<String, Integer> after = files("out");
+    after.keySet().removeIf(name -> name.contains("model=cut") || name.contains("model=other"));
+    assertThat(after).as("what is committed stays").isEqualTo(before);
+
+    Files.write(folder.resolve("tiny/model.safetensors"), new byte[] {1, 2, 3});
+    assertThatThrownBy(() -> evaluate("out", false))
+        .as("all of them: nothing to score")
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("tiny/model.safetensors")
+        .hasMessageContaining("(and 2 more checkpoints that cannot be read)");
+  }
+
+  @Test
+  void aChangedCheckpointReplacesItsCells() throws IOException {
+    evaluate("out", false);
+    List<ScoreRow> before = scores("out", "fp32", "copa");
+    TinyWorld.checkpoint(folder.resolve("tiny"), 2);
+    evaluate("out", false);
+    assertThat(scores("out", "fp32", "copa")).hasSameSizeAs(before).isNotEqualTo(before);
+  }
+
+  @Test
+  void freshScoresAgain() {
+    evaluate("out", false);
+    List<ScoreRow> before = scores("out", "w8a8", "copa");
+    evaluate("out", true);
+    assertThat(log.toString(StandardCharsets.UTF_8)).contains("4 of 4 cells, ");
+    assertThat(scores("out", "w8a8", "copa")).isEqualTo(before);
+  }
+}
