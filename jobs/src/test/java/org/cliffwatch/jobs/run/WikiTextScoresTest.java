@@ -23,7 +23,6 @@ import org.cliffwatch.tasks.definition.Tasks;
 import org.cliffwatch.tasks.item.ItemRequest;
 import org.cliffwatch.tasks.item.ItemSet;
 import org.cliffwatch.tasks.item.LocalFiles;
-import org.cliffwatch.tasks.metric.ChoiceScore;
 import org.cliffwatch.tasks.metric.ItemResult;
 import org.cliffwatch.tasks.metric.Metric;
 import org.junit.jupiter.api.Tag;
@@ -91,14 +90,7 @@ class WikiTextScoresTest {
                 task.outputType(),
                 page,
                 null,
-                List.of(
-                    new ChoiceScore(
-                        score.logLikelihood(),
-                        score.tokens(),
-                        request.characters(),
-                        request.words(),
-                        request.bytes(),
-                        score.greedy()))));
+                List.of(request.scored(score.logLikelihood(), score.tokens(), score.greedy()))));
       }
     }
     for (Metric metric : task.metrics()) {

@@ -1,6 +1,7 @@
 package org.cliffwatch.tasks.item;
 
 import java.io.Serializable;
+import org.cliffwatch.tasks.metric.ChoiceScore;
 
 /**
  * One question to a model: how likely is the continuation after the context?
@@ -14,4 +15,13 @@ import java.io.Serializable;
  *     task
  */
 public record ItemRequest(String context, String continuation, int characters, int words, int bytes)
-    implements Serializable {}
+    implements Serializable {
+  /**
+   * What a model says to it.
+   *
+   * @param logLikelihood nats, the sum over the continuation's tokens
+   */
+  public ChoiceScore scored(double logLikelihood, int tokens, boolean greedy) {
+    return new ChoiceScore(logLikelihood, tokens, characters, words, bytes, greedy);
+  }
+}

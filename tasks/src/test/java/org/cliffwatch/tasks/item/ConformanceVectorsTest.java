@@ -121,9 +121,7 @@ class ConformanceVectorsTest {
     List<ChoiceScore> choices = new ArrayList<>();
     for (int i = 0; i < scores.size(); i++) {
       ItemRequest request = item.requests().get(i);
-      choices.add(
-          new ChoiceScore(
-              scores.get(i), 1, request.characters(), request.words(), request.bytes(), true));
+      choices.add(request.scored(scores.get(i), 1, true));
     }
     return new ItemResult(task.outputType(), item.index(), item.gold(), choices);
   }

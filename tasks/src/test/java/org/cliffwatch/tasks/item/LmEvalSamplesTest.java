@@ -78,14 +78,7 @@ class LmEvalSamplesTest {
     for (int i = 0; i < item.requests().size(); i++) {
       ItemRequest request = item.requests().get(i);
       JsonNode response = sample.get("filtered_resps").get(i);
-      choices.add(
-          new ChoiceScore(
-              response.get(0).doubleValue(),
-              1,
-              request.characters(),
-              request.words(),
-              request.bytes(),
-              response.get(1).booleanValue()));
+      choices.add(request.scored(response.get(0).doubleValue(), 1, response.get(1).booleanValue()));
     }
     ItemResult result = new ItemResult(task.outputType(), item.index(), item.gold(), choices);
     assertThat(result.correct()).isEqualTo(sample.get("acc").doubleValue() == 1);

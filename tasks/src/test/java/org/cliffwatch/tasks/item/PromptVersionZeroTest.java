@@ -73,14 +73,7 @@ class PromptVersionZeroTest {
         ItemRequest request = item.requests().get(i);
         assertThat(request.context()).isEqualTo(row.get("requests").get(i).get(0).textValue());
         assertThat(request.continuation()).isEqualTo(row.get("requests").get(i).get(1).textValue());
-        choices.add(
-            new ChoiceScore(
-                row.get("dummy_ll").get(i).doubleValue(),
-                1,
-                request.characters(),
-                0,
-                request.bytes(),
-                false));
+        choices.add(request.scored(row.get("dummy_ll").get(i).doubleValue(), 1, false));
       }
       results.add(new ItemResult(task.outputType(), item.index(), item.gold(), choices));
     }

@@ -12,7 +12,6 @@ import org.cliffwatch.tasks.Shared;
 import org.cliffwatch.tasks.definition.PromptVersion;
 import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.definition.Tasks;
-import org.cliffwatch.tasks.metric.ChoiceScore;
 import org.cliffwatch.tasks.metric.ItemResult;
 import org.cliffwatch.tasks.metric.Metric;
 import org.junit.jupiter.api.Tag;
@@ -54,14 +53,7 @@ class WikiTextRollingTest {
               task.outputType(),
               item.index(),
               item.gold(),
-              List.of(
-                  new ChoiceScore(
-                      document.get("loglikelihood").doubleValue(),
-                      1,
-                      request.characters(),
-                      request.words(),
-                      request.bytes(),
-                      false))));
+              List.of(request.scored(document.get("loglikelihood").doubleValue(), 1, false))));
     }
     for (Metric metric : task.metrics()) {
       JsonNode golden = model.getValue().get("metrics").get(metric.toString());
