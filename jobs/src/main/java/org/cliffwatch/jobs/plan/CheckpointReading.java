@@ -7,8 +7,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.OptionalInt;
-import java.util.stream.LongStream;
-import java.util.stream.Stream;
+import java.util.function.ToLongFunction;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
@@ -20,6 +19,7 @@ import org.cliffwatch.jobs.executor.LocalCheckpoints;
 import org.cliffwatch.jobs.table.CheckpointRow;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
+import org.cliffwatch.quantizer.checkpoint.StoredTensor;
 import org.cliffwatch.quantizer.model.Inventory;
 import org.cliffwatch.quantizer.tokenizer.Tokenizer;
 import org.slf4j.Logger;
@@ -106,8 +106,8 @@ final class CheckpointReading
               at.uri(),
               checkpoint.identity(),
               inventory.architecture().family(),
-              parameters(inventory),
-              bytes(checkpoint).sum(),
+              sum(checkpoint, StoredTensor::elements),
+              sum(checkpoint, StoredTensor::bytes),
               context.isPresent() ? (Integer) context.getAsInt() : null,
               tokenizer.addsBos(),
               files,
@@ -123,13 +123,7 @@ final class CheckpointReading
     }
   }
 
-  private static LongStream bytes(Checkpoint checkpoint) {
-    return checkpoint.tensorNames().stream().mapToLong(name -> checkpoint.tensor(name).bytes());
-  }
-
-  private static long parameters(Inventory inventory) {
-    return Stream.concat(inventory.quantized().stream(), inventory.kept().stream())
-        .mapToLong(Inventory.Matrix::elements)
-        .sum();
+  private static long sum(Checkpoint checkpoint, ToLongFunction<StoredTensor> of) {
+    return checkpoint.tensorNames().stream().map(checkpoint::tensor).mapToLong(of).sum();
   }
 }

@@ -32,6 +32,7 @@ import org.cliffwatch.jobs.present.Summary;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteException;
 import org.cliffwatch.jobs.suite.SuiteReader;
+import org.cliffwatch.jobs.table.CheckpointRow;
 import org.cliffwatch.jobs.table.DegradationRow;
 import org.cliffwatch.jobs.table.MetricRow;
 import org.cliffwatch.jobs.table.ScoreRow;
@@ -183,6 +184,8 @@ class EvaluationTest {
             tuple("w8a8", "lambada_openai", "acc"),
             tuple("w8a8", "mean", "acc"),
             tuple("w8a8", "mean", "perplexity"));
+    CheckpointRow checkpoint = tables("out").checkpoints("2024").read(Tables.CHECKPOINTS).get(0);
+    assertThat(checkpoint.bytes()).as("float32").isEqualTo(Float.BYTES * checkpoint.parameters());
     assertThat(outcome.results())
         .extracting(SliceResult::slice)
         .containsExactly(new Slice("2024", "fp32", 0), new Slice("2024", "w8a8", 0));
