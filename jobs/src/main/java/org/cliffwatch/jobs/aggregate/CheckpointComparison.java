@@ -8,7 +8,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
-import java.util.stream.StreamSupport;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.broadcast.Broadcast;
@@ -41,19 +40,23 @@ final class CheckpointComparison
   @Override
   public Iterator<CheckpointRows> call(Iterator<CheckpointCells> checkpoints) {
     Tables tables = new Tables(new Path(settings.output()), hadoop.value().value());
-    Iterable<CheckpointCells> all = () -> checkpoints;
-    String[] model = new String[1];
-    ModelTables[] known = new ModelTables[1];
-    return StreamSupport.stream(all.spliterator(), false)
-        .map(
-            checkpoint -> {
-              if (!checkpoint.model().equals(model[0])) {
-                model[0] = checkpoint.model();
-                known[0] = ModelTables.read(tables, model[0]);
-              }
-              return new Comparison(tables, known[0], checkpoint).rows();
-            })
-        .iterator();
+    return new Iterator<>() {
+      private ModelTables known;
+
+      @Override
+      public boolean hasNext() {
+        return checkpoints.hasNext();
+      }
+
+      @Override
+      public CheckpointRows next() {
+        CheckpointCells checkpoint = checkpoints.next();
+        if (known == null || !known.model().equals(checkpoint.model())) {
+          known = ModelTables.read(tables, checkpoint.model());
+        }
+        return new Comparison(tables, known, checkpoint).rows();
+      }
+    };
   }
 
   /** A cell's scores, read when they are first asked for. */

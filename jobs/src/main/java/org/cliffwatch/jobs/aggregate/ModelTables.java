@@ -69,6 +69,10 @@ public final class ModelTables {
     return read;
   }
 
+  String model() {
+    return model;
+  }
+
   private static boolean isCurrent(RowFile file) {
     return !file.exists()
         || file.metadata().orElseThrow().entrySet().containsAll(FOOTER.entrySet());

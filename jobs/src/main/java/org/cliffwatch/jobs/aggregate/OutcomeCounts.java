@@ -18,14 +18,6 @@ record OutcomeCounts(long kept, long gained, long lost, long wrong) {
     return kept + gained + lost + wrong;
   }
 
-  double baseline() {
-    return (double) (kept + lost) / items();
-  }
-
-  double value() {
-    return (double) (kept + gained) / items();
-  }
-
   /**
    * The bootstrap of the relative change of the share of right answers, paired: as {@link
    * PairedComparison#relativeResamples}, in distribution.

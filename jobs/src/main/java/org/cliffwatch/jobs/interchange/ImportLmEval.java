@@ -85,13 +85,14 @@ public final class ImportLmEval implements TasksSubcommand {
     Slice slice = new Slice(model(log), precision(log), step);
     Tables tables = new Tables(new org.apache.hadoop.fs.Path(output), new Configuration());
     String identity = Sha256.of(slice + PythonJson.line(log.results()));
+    List<StoredCell> stored = tables.storedCells(slice.model(), slice.precision());
     List<MetricRow> metrics = new ArrayList<>();
     int cells = 0;
     for (String name : log.tasks()) {
       Optional<TaskDefinition> task =
           parent.tasks().all().stream().filter(known -> known.name().equals(name)).findFirst();
       if (task.isPresent()) {
-        metrics.addAll(write(log, task.get(), tables, slice));
+        metrics.addAll(write(log, task.get(), tables, slice, stored));
         cells++;
       } else if (log.samples().containsKey(name)) {
         parent.tasks().task(name); // says which name it may have meant
@@ -116,15 +117,13 @@ public final class ImportLmEval implements TasksSubcommand {
     return 0;
   }
 
-  private List<MetricRow> write(LmEvalLog log, TaskDefinition task, Tables tables, Slice slice)
-      throws IOException {
+  private List<MetricRow> write(
+      LmEvalLog log, TaskDefinition task, Tables tables, Slice slice, List<StoredCell> stored) {
     ImportedCell cell = ImportedCell.of(log, task, slice);
     if (!cell.scores().isEmpty()) {
-      for (StoredCell old : tables.storedCells(slice.model(), slice.precision())) {
-        if (old.slice().equals(slice) && old.task().equals(task.name())) {
-          tables.scores(old).delete();
-        }
-      }
+      stored.stream()
+          .filter(old -> old.slice().equals(slice) && old.task().equals(task.name()))
+          .forEach(old -> tables.scores(old).delete());
       tables
           .scores(new StoredCell(slice, task.name(), cell.id()))
           .write(tables.staging(), Tables.SCORES, Map.of(), cell.scores());

@@ -84,10 +84,11 @@ public final class Planner {
     String kernel = offer.kernel();
     List<FingerprintedCheckpoint> fingerprinted = fingerprints(checkpoints);
     Map<StoredCell, List<String>> stored = stored(suite);
+    Precisions known = Precisions.packaged();
+    List<Precision> precisions = suite.precisions().stream().map(known::named).toList();
     List<Cell> cells = new ArrayList<>();
     for (FingerprintedCheckpoint checkpoint : fingerprinted) {
-      for (String name : suite.precisions()) {
-        Precision precision = Precisions.packaged().named(name);
+      for (Precision precision : precisions) {
         for (TaskItems task : items) {
           cells.add(cell(suite, kernel, checkpoint, precision, task, stored));
         }

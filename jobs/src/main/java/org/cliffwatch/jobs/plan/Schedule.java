@@ -34,6 +34,9 @@ public final class Schedule {
   private final List<Whole> checkpoints;
   private final double share;
 
+  /** A cut, and when the last of its units would end. */
+  private record Tried(List<Unit> units, double makespan) {}
+
   /** All that is to be done of a checkpoint. */
   private record Whole(List<Visit> visits, double cost) {}
 
@@ -63,16 +66,17 @@ public final class Schedule {
       return List.of();
     }
     Schedule schedule = new Schedule(visits, costs, slots);
-    List<List<Unit>> tried = new ArrayList<>();
+    List<Tried> tried = new ArrayList<>();
     for (double cut : oneProcess ? CUTS_IN_ONE_PROCESS : CUTS) {
-      tried.add(schedule.cut(cut * schedule.share));
+      List<Unit> units = schedule.cut(cut * schedule.share);
+      tried.add(new Tried(units, makespan(units, slots)));
     }
-    double shortest =
-        tried.stream().mapToDouble(units -> makespan(units, slots)).min().orElseThrow();
+    double shortest = tried.stream().mapToDouble(Tried::makespan).min().orElseThrow();
     return tried.stream()
-        .filter(units -> makespan(units, slots) <= SLACK * shortest)
+        .filter(cut -> cut.makespan() <= SLACK * shortest)
         .findFirst()
-        .orElseThrow();
+        .orElseThrow()
+        .units();
   }
 
   /** When the last of the units ends, each given to the slot that is free first. */

@@ -12,8 +12,9 @@ import org.cliffwatch.tasks.item.ItemSet;
  *
  * @param hash of an {@link ItemsDigest}
  * @param characters of contexts and continuations, a context that an item's requests share once
+ * @param asked what executors need of its definition
  */
-public record TaskItems(TaskData data, ItemSet set, String hash, long characters) {
+public record TaskItems(TaskData data, ItemSet set, String hash, long characters, AskedTask asked) {
   static TaskItems of(TaskData data, ItemSet set) {
     ItemsDigest digest = new ItemsDigest();
     long characters = 0;
@@ -25,7 +26,7 @@ public record TaskItems(TaskData data, ItemSet set, String hash, long characters
         digest.rejected(record.index());
       }
     }
-    return new TaskItems(data, set, digest.hash(), characters);
+    return new TaskItems(data, set, digest.hash(), characters, AskedTask.of(set.task()));
   }
 
   private static long characters(Item item) {

@@ -11,9 +11,4 @@ import java.util.List;
  */
 public record Unit(List<Visit> visits, double cost) implements Serializable {
   private static final long serialVersionUID = 1L;
-
-  /** Checkpoints it reads. */
-  public long reads() {
-    return visits.stream().map(visit -> visit.checkpoint().identity()).distinct().count();
-  }
 }

@@ -4,15 +4,14 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Comparator;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
@@ -81,10 +80,6 @@ final class CellFiles {
     return tables.scores(cell).exists();
   }
 
-  List<ScoreRow> committed(StoredCell cell) {
-    return tables.scores(cell).read(Tables.SCORES);
-  }
-
   /**
    * Puts a cell into the table.
    *
@@ -133,19 +128,12 @@ final class CellFiles {
 
   /** The cell's parts by position, none that overlaps one before it. */
   List<Part> parts(StoredCell cell) {
-    Path folder = folder(cell);
     List<Part> found = new ArrayList<>();
-    try {
-      for (FileStatus status : folder.getFileSystem(configuration).listStatus(folder)) {
-        Matcher name = PART.matcher(status.getPath().getName());
-        if (name.matches()) {
-          found.add(new Part(Integer.parseInt(name.group(1)), Integer.parseInt(name.group(2))));
-        }
+    for (FileStatus status : list(folder(cell))) {
+      Matcher name = PART.matcher(status.getPath().getName());
+      if (name.matches()) {
+        found.add(new Part(Integer.parseInt(name.group(1)), Integer.parseInt(name.group(2))));
       }
-    } catch (FileNotFoundException e) {
-      return List.of();
-    } catch (IOException e) {
-      throw new UncheckedIOException("cannot list " + folder, e);
     }
     // Of those that begin alike the longest: what it holds the others hold too.
     found.sort(
@@ -220,34 +208,28 @@ final class CellFiles {
 
   /** The names of all cells that have parts: one listing. */
   Set<String> started() {
-    Set<String> names = new HashSet<>();
-    Path staging = tables.staging();
-    try {
-      Arrays.stream(staging.getFileSystem(configuration).listStatus(staging))
-          .filter(FileStatus::isDirectory)
-          .forEach(status -> names.add(status.getPath().getName()));
-    } catch (FileNotFoundException e) {
-      return Set.of();
-    } catch (IOException e) {
-      throw new UncheckedIOException("cannot list " + staging, e);
-    }
-    return names;
+    return list(tables.staging()).stream()
+        .filter(FileStatus::isDirectory)
+        .map(status -> status.getPath().getName())
+        .collect(Collectors.toSet());
   }
 
   /** Removes files that a process has begun to write and not finished a day ago or earlier. */
   void removeOldUnfinished() {
-    Path staging = tables.staging();
+    long old = System.currentTimeMillis() - DAY_MILLIS;
+    list(tables.staging()).stream()
+        .filter(status -> status.isFile() && status.getModificationTime() < old)
+        .forEach(status -> delete(status.getPath()));
+  }
+
+  /** Nothing where there is no such folder. */
+  private List<FileStatus> list(Path folder) {
     try {
-      for (FileStatus status : staging.getFileSystem(configuration).listStatus(staging)) {
-        if (status.isFile()
-            && status.getModificationTime() + DAY_MILLIS < System.currentTimeMillis()) {
-          delete(status.getPath());
-        }
-      }
+      return List.of(folder.getFileSystem(configuration).listStatus(folder));
     } catch (FileNotFoundException e) {
-      return; // nothing was ever staged
+      return List.of();
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot list " + staging, e);
+      throw new UncheckedIOException("cannot list " + folder, e);
     }
   }
 

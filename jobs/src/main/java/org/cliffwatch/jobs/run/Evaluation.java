@@ -17,7 +17,6 @@ import org.cliffwatch.jobs.aggregate.CellResult.Throughput;
 import org.cliffwatch.jobs.aggregate.ComparabilityLint;
 import org.cliffwatch.jobs.aggregate.ComparisonSettings;
 import org.cliffwatch.jobs.aggregate.SliceResult;
-import org.cliffwatch.jobs.plan.AskedTask;
 import org.cliffwatch.jobs.plan.Cell;
 import org.cliffwatch.jobs.plan.Plan;
 import org.cliffwatch.jobs.plan.Planner;
@@ -65,10 +64,8 @@ public final class Evaluation {
    * What a run came to.
    *
    * @param results one a checkpoint and precision, in the plan's order
-   * @param warnings about numbers that are less comparable than they look, a line each
    */
-  public record Outcome(
-      Plan plan, List<SliceResult> results, List<String> warnings, int exitCode) {}
+  public record Outcome(Plan plan, List<SliceResult> results, int exitCode) {}
 
   /**
    * @throws org.cliffwatch.jobs.suite.SuiteException or either module's InvalidInputException for
@@ -91,7 +88,7 @@ public final class Evaluation {
       warnings.addAll(ComparabilityLint.across(results));
       warnings.forEach(warning -> progress.line("warning: " + warning));
       record(plan, claim.runId(), (int) reused, failed, exitCode);
-      return new Outcome(plan, results, warnings, exitCode);
+      return new Outcome(plan, results, exitCode);
     }
   }
 
@@ -104,14 +101,12 @@ public final class Evaluation {
 
   private List<SliceResult> aggregate(Plan plan, Map<StoredCell, CellReport> reports) {
     List<CellResult> cells = new ArrayList<>(plan.cells().size());
-    Map<Object, AskedTask> asked = new LinkedHashMap<>();
     for (Cell cell : plan.cells()) {
       CellReport report = reports.get(cell.stored());
       cells.add(
           new CellResult(
               cell.stored(),
-              asked.computeIfAbsent(
-                  cell.items().definition(), d -> AskedTask.of(cell.items().definition())),
+              cell.items().asked(),
               cell.comparableKey(),
               plan.kernel(),
               report == null || report.seconds() == 0

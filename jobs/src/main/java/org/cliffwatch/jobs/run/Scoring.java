@@ -2,24 +2,21 @@ package org.cliffwatch.jobs.run;
 
 import java.io.Serializable;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.IntStream;
 import org.apache.spark.SparkConf;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
-import org.cliffwatch.jobs.plan.AskedTask;
 import org.cliffwatch.jobs.plan.Cell;
 import org.cliffwatch.jobs.plan.Costs;
 import org.cliffwatch.jobs.plan.FingerprintedCheckpoint;
 import org.cliffwatch.jobs.plan.Piece;
 import org.cliffwatch.jobs.plan.Plan;
 import org.cliffwatch.jobs.plan.Schedule;
-import org.cliffwatch.jobs.plan.TaskItems;
 import org.cliffwatch.jobs.plan.Unit;
 import org.cliffwatch.jobs.plan.Visit;
 import org.cliffwatch.jobs.run.CellFiles.Part;
@@ -41,7 +38,6 @@ final class Scoring {
   private final Plan plan;
   private final CellFiles files;
   private final ScoringSettings settings;
-  private final boolean fresh;
 
   /**
    * @param output folder of the tables
@@ -50,7 +46,6 @@ final class Scoring {
   Scoring(JavaSparkContext spark, Plan plan, String output, String runId, boolean fresh) {
     this.spark = spark;
     this.plan = plan;
-    this.fresh = fresh;
     this.settings =
         new ScoringSettings(
             output,
@@ -78,7 +73,7 @@ final class Scoring {
    * @return by cell; a cell is either committed or has an error
    */
   Map<StoredCell, CellReport> score(Progress progress) {
-    List<Cell> pending = pending(plan, fresh);
+    List<Cell> pending = pending(plan, settings.fresh() != null);
     Map<StoredCell, CellReport> reports = new LinkedHashMap<>();
     if (pending.isEmpty()) {
       return reports;
@@ -170,19 +165,17 @@ final class Scoring {
   }
 
   private List<Questions> questions() {
-    List<Questions> questions = new ArrayList<>();
-    for (TaskItems task : plan.tasks()) {
-      AskedTask asked = AskedTask.of(task.definition());
-      questions.add(
-          new Questions(
-              asked.name(),
-              asked.outputType(),
-              spark.broadcast(task.set().records().toArray(ItemRecord[]::new))));
-    }
-    return questions;
+    return plan.tasks().stream()
+        .map(
+            task ->
+                new Questions(
+                    task.asked().name(),
+                    task.asked().outputType(),
+                    spark.broadcast(task.set().records().toArray(ItemRecord[]::new))))
+        .toList();
   }
 
-  private org.apache.spark.broadcast.Broadcast<SerializableConfiguration> configuration() {
+  private Broadcast<SerializableConfiguration> configuration() {
     return spark.broadcast(new SerializableConfiguration(spark.hadoopConfiguration()));
   }
 
@@ -216,28 +209,23 @@ final class Scoring {
       Map<StoredCell, CellReport> reports,
       Progress progress) {
     spark.setJobDescription(description);
-    Map<Integer, List<CellReport>> seen = new HashMap<>();
-    List<Object> partitions = new ArrayList<>(IntStream.range(0, units.size()).boxed().toList());
     try {
       spark
           .sc()
           .runJob(
               spark.parallelize(units, units.size()).rdd(),
               new Task(scorer),
-              scala.jdk.javaapi.CollectionConverters.asScala(partitions).toSeq(),
               new AbstractFunction2<Object, List<CellReport>, BoxedUnit>() {
                 @Override
                 public BoxedUnit apply(Object unit, List<CellReport> of) {
-                  if (seen.put((Integer) unit, of) == null) {
-                    take(of, reports);
-                    progress.unit(
-                        (int)
-                            of.stream()
-                                .filter(report -> report.committed() || report.error() != null)
-                                .count(),
-                        of.stream().mapToLong(CellReport::tokens).sum(),
-                        units.get((Integer) unit).cost());
-                  }
+                  take(of, reports);
+                  progress.unit(
+                      (int)
+                          of.stream()
+                              .filter(report -> report.committed() || report.error() != null)
+                              .count(),
+                      of.stream().mapToLong(CellReport::tokens).sum(),
+                      units.get((Integer) unit).cost());
                   return BoxedUnit.UNIT;
                 }
               },

@@ -2,6 +2,7 @@ package org.cliffwatch.jobs.run;
 
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
@@ -214,10 +215,11 @@ final class UnitScorer implements Serializable {
 
     private Effort score(Scorer scorer, Piece piece, int first, int items, List<ScoreRow> rows) {
       Questions questions = tasks.get(piece.task());
-      List<ItemRecord> records = List.of(questions.records().value()).subList(first, first + items);
+      List<ItemRecord> records =
+          Arrays.asList(questions.records().value()).subList(first, first + items);
       long start = System.nanoTime();
       EncodedRequests requests =
-          encode(scorer, new Chunk(piece.task(), first, items), requests(questions, records));
+          encode(scorer, new Chunk(piece.task(), first, items), questions, records);
       long tokens = 0;
       for (int replica = 0; replica < settings.replicas(); replica++) {
         List<Score> scores = scorer.score(requests, replica);
@@ -228,12 +230,13 @@ final class UnitScorer implements Serializable {
       return new Effort(tokens, (System.nanoTime() - start) / 1e9);
     }
 
-    private EncodedRequests encode(Scorer scorer, Chunk chunk, List<Request> requests) {
+    private EncodedRequests encode(
+        Scorer scorer, Chunk chunk, Questions questions, List<ItemRecord> records) {
       EncodedRequests known = encoded.get(chunk);
       if (known != null) {
         return known;
       }
-      EncodedRequests made = scorer.encode(requests);
+      EncodedRequests made = scorer.encode(requests(questions, records));
       if (encodedTokens + made.tokens() <= MOST_TOKENS) {
         encoded.put(chunk, made);
         encodedTokens += made.tokens();
@@ -314,15 +317,8 @@ final class UnitScorer implements Serializable {
         String reason = "choice " + i + ": " + score.error();
         return rejected(cell, item.index(), item.docHash(), item.gold(), reason, replica);
       }
-      ItemRequest request = item.requests().get(i);
       choices.add(
-          new ChoiceScore(
-              score.logLikelihood(),
-              score.tokens(),
-              request.characters(),
-              request.words(),
-              request.bytes(),
-              score.greedy()));
+          item.requests().get(i).scored(score.logLikelihood(), score.tokens(), score.greedy()));
     }
     ItemResult result = new ItemResult(questions.outputType(), item.index(), item.gold(), choices);
     return new ScoreRow(

@@ -16,6 +16,7 @@ import org.cliffwatch.jobs.run.CellFiles.Effort;
 import org.cliffwatch.jobs.run.CellFiles.Part;
 import org.cliffwatch.jobs.table.ScoreRow;
 import org.cliffwatch.jobs.table.StoredCell;
+import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.jobs.table.Tables.Slice;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -64,12 +65,18 @@ class CellFilesTest {
     keep(0, 4);
     CellFiles.Assembled whole = files.assemble(piece, REPLICAS).orElseThrow();
     assertThat(whole.effort()).isEqualTo(new Effort(14, 1));
-    assertThat(files.committed(cell)).isEqualTo(rows(0, ITEMS));
+    assertThat(committed()).isEqualTo(rows(0, ITEMS));
     assertThat(files.started()).isEmpty();
 
     byte[] bytes = bytes();
     files.commit(piece, REPLICAS, rows(0, ITEMS));
     assertThat(bytes()).as("in one piece: the same bytes").isEqualTo(bytes);
+  }
+
+  private List<ScoreRow> committed() {
+    return new Tables(new org.apache.hadoop.fs.Path(folder.toString()), new Configuration())
+        .scores(cell)
+        .read(Tables.SCORES);
   }
 
   private byte[] bytes() throws IOException {
@@ -87,7 +94,7 @@ class CellFilesTest {
     keep(8, 10);
     assertThat(files.parts(cell)).containsExactly(new Part(0, 6), new Part(6, 8), new Part(8, 10));
     assertThat(files.assemble(piece, REPLICAS)).isPresent();
-    assertThat(files.committed(cell)).isEqualTo(rows(0, ITEMS));
+    assertThat(committed()).isEqualTo(rows(0, ITEMS));
   }
 
   @Test
@@ -134,7 +141,7 @@ class CellFilesTest {
                         .assemble(piece, REPLICAS)));
       }
       all.forEach(CompletableFuture::join);
-      assertThat(files.committed(cell)).isEqualTo(rows(0, ITEMS));
+      assertThat(committed()).isEqualTo(rows(0, ITEMS));
       files.forget(cell);
     }
   }
