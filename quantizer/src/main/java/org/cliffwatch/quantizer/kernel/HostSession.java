@@ -197,6 +197,24 @@ final class HostSession implements Session {
   }
 
   @Override
+  public void compare(
+      VocabularyHead head,
+      Rows x,
+      int count,
+      VocabularyHead baseline,
+      float[] baselineX,
+      int at,
+      double[] divergence,
+      boolean[] agrees) {
+    head.compare(values(x), count, baseline, baselineX, at, watch, divergence, agrees);
+  }
+
+  @Override
+  public void read(Rows x, int count, float[] to, int at) {
+    System.arraycopy(values(x), 0, to, at * x.width(), count * x.width());
+  }
+
+  @Override
   public void logits(VocabularyHead head, Rows x, float[] out) {
     head.logits(values(x), rows, out);
   }

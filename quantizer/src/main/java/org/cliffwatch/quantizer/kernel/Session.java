@@ -103,6 +103,22 @@ public interface Session extends AutoCloseable {
       double[] logProbability,
       boolean[] greedy);
 
+  /**
+   * As {@link VocabularyHead#compare}, of the first {@code rows} rows of x, whichever are at hand.
+   */
+  void compare(
+      VocabularyHead head,
+      Rows x,
+      int rows,
+      VocabularyHead baseline,
+      float[] baselineX,
+      int at,
+      double[] divergence,
+      boolean[] agrees);
+
+  /** Copies the first {@code rows} rows of x, whichever are at hand, to row {@code at} on. */
+  void read(Rows x, int rows, float[] to, int at);
+
   /** As {@link VocabularyHead#logits}, of the rows at hand. */
   void logits(VocabularyHead head, Rows x, float[] out);
 

@@ -31,6 +31,30 @@ public interface VocabularyHead extends AutoCloseable {
       boolean[] greedy);
 
   /**
+   * Compares the next token's distribution with that of another precision of the same checkpoint.
+   *
+   * @param x (rows, hidden) float32, the final norm's output
+   * @param rows number of rows
+   * @param baseline a head of the same backend and vocabulary
+   * @param baselineX the baseline's outputs for the same tokens, (…, hidden) float32
+   * @param at row of {@code baselineX} that belongs to the first of {@code x}, and of what is
+   *     written
+   * @param divergence the Kullback–Leibler divergence KL(baseline ‖ this) over the whole
+   *     vocabulary, nats, at least 0; NaN for a row of which any logit of either is NaN or infinite
+   * @param agrees whether the same token is the most probable one, the lowest id winning ties
+   * @throws UnsupportedOperationException if the backend has no such kernel
+   */
+  void compare(
+      float[] x,
+      int rows,
+      VocabularyHead baseline,
+      float[] baselineX,
+      int at,
+      Stopwatch watch,
+      double[] divergence,
+      boolean[] agrees);
+
+  /**
    * Writes all logits, (rows, vocabulary) float32. For small inputs: tests and {@code --logits}.
    */
   void logits(float[] x, int rows, float[] out);

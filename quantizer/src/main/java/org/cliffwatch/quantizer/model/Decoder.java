@@ -17,6 +17,7 @@ import org.cliffwatch.quantizer.kernel.Nudge;
 import org.cliffwatch.quantizer.kernel.Rows;
 import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.kernel.TokenRuns;
+import org.cliffwatch.quantizer.kernel.VocabularyHead;
 import org.cliffwatch.quantizer.scheme.Precision;
 
 /**
@@ -121,16 +122,91 @@ public final class Decoder implements AutoCloseable {
   public void score(
       Batches batches, Nudge nudge, Stopwatch watch, double[] logProbability, boolean[] greedy) {
     requireOpen();
-    use(w -> score(w, batches, nudge, watch, logProbability, greedy));
+    use(
+        w ->
+            forEachOutput(
+                w,
+                batches,
+                nudge,
+                watch,
+                (y, first, last) -> project(w, y, batches, first, last, logProbability, greedy)));
   }
 
-  private void score(
-      Workspace w,
+  /**
+   * As {@link #score(Batches, Nudge, Stopwatch, double[], boolean[])}, compared with another
+   * precision of the checkpoint.
+   *
+   * @param baseline what that precision's decoder has for the same batches
+   * @param divergence (scored rows of all batches) as {@link
+   *     org.cliffwatch.quantizer.kernel.VocabularyHead#compare} has it, written
+   * @param agrees (scored rows of all batches) as there, written
+   */
+  public void score(
       Batches batches,
       Nudge nudge,
       Stopwatch watch,
       double[] logProbability,
-      boolean[] greedy) {
+      boolean[] greedy,
+      Outputs baseline,
+      double[] divergence,
+      boolean[] agrees) {
+    requireOpen();
+    VocabularyHead other = baseline.decoder().weights.head;
+    use(
+        w ->
+            forEachOutput(
+                w,
+                batches,
+                nudge,
+                watch,
+                (y, first, last) -> {
+                  project(w, y, batches, first, last, logProbability, greedy);
+                  int rows = last - first;
+                  float[] rowsThere = baseline.rows();
+                  w.session()
+                      .compare(weights.head, y, rows, other, rowsThere, first, divergence, agrees);
+                }));
+  }
+
+  /**
+   * What the vocabulary projection is applied to.
+   *
+   * @param rows (scored rows of all batches, embedding width)
+   */
+  public record Outputs(Decoder decoder, float[] rows) {}
+
+  /** Floats that {@link #outputs} holds for a scored row. */
+  public int outputWidth() {
+    return architecture.embeddingWidth();
+  }
+
+  /**
+   * The outputs of the scored rows of all batches, before the vocabulary projection.
+   *
+   * @param batches of at most {@link #mostRows} rows each
+   * @throws IllegalStateException if this is closed
+   */
+  public Outputs outputs(Batches batches, Nudge nudge, Stopwatch watch) {
+    requireOpen();
+    float[] rows = new float[Math.multiplyExact(batches.firstTarget().length - 1, outputWidth())];
+    use(
+        w ->
+            forEachOutput(
+                w,
+                batches,
+                nudge,
+                watch,
+                (y, first, last) -> w.session().read(y, last - first, rows, first)));
+    return new Outputs(this, rows);
+  }
+
+  /** Receives outputs of the scored rows {@code [first, last)} of all batches. */
+  private interface OutputConsumer {
+    void accept(Rows outputs, int first, int last);
+  }
+
+  private void forEachOutput(
+      Workspace w, Batches batches, Nudge nudge, Stopwatch watch, OutputConsumer consumer) {
     int first = 0;
     int last = 0;
     for (Batch batch : batches.batches()) {
@@ -138,19 +214,23 @@ public final class Decoder implements AutoCloseable {
       int scored = batch.scoredRows().length;
       if (scored >= HEAD_ROWS) {
         // As many as this need not wait, nor be copied.
-        project(w, w.waiting(WAITING_ROWS), batches, first, last, logProbability, greedy);
-        project(w, y, batches, last, last + scored, logProbability, greedy);
+        if (last > first) {
+          consumer.accept(w.waiting(WAITING_ROWS), first, last);
+        }
+        consumer.accept(y, last, last + scored);
         first = last + scored;
       } else {
         w.session().append(y, w.waiting(WAITING_ROWS), last - first);
       }
       last += scored;
       if (last - first >= HEAD_ROWS) {
-        project(w, w.waiting(WAITING_ROWS), batches, first, last, logProbability, greedy);
+        consumer.accept(w.waiting(WAITING_ROWS), first, last);
         first = last;
       }
     }
-    project(w, w.waiting(WAITING_ROWS), batches, first, last, logProbability, greedy);
+    if (last > first) {
+      consumer.accept(w.waiting(WAITING_ROWS), first, last);
+    }
   }
 
   /** Scores the rows {@code [first, last)} of all batches, whose outputs these are. */
@@ -162,9 +242,6 @@ public final class Decoder implements AutoCloseable {
       int last,
       double[] logProbability,
       boolean[] greedy) {
-    if (first == last) {
-      return;
-    }
     int[] firstTarget = Arrays.copyOfRange(batches.firstTarget(), first, last + 1);
     int[] targets = batches.targets();
     w.session()

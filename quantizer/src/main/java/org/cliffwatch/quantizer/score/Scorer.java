@@ -1,6 +1,7 @@
 package org.cliffwatch.quantizer.score;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -16,8 +17,10 @@ import org.cliffwatch.quantizer.kernel.Stage;
 import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.model.Batch;
 import org.cliffwatch.quantizer.model.Batches;
+import org.cliffwatch.quantizer.model.Decoder;
 import org.cliffwatch.quantizer.model.Inventory;
 import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.quantizer.score.Score.Divergence;
 import org.cliffwatch.quantizer.tokenizer.Tokenizer;
 
 /**
@@ -30,6 +33,9 @@ import org.cliffwatch.quantizer.tokenizer.Tokenizer;
 public final class Scorer implements AutoCloseable {
   /** lm-evaluation-harness's, where neither configuration nor tokenizer states a length. */
   private static final int DEFAULT_WINDOW = 2048;
+
+  /** Floats of a baseline's outputs held at once, 16 MiB, or those of one sequence. */
+  private static final int MOST_OUTPUTS = 4 << 20;
 
   private final Model model;
   private final boolean owner;
@@ -134,6 +140,35 @@ public final class Scorer implements AutoCloseable {
    * @param requests as a scorer of the same checkpoint encoded them
    */
   public List<Score> score(EncodedRequests requests, int replica) {
+    return score(requests, this::scored, replica);
+  }
+
+  /**
+   * As {@link #score(EncodedRequests, int)}, the same bits, each with its divergence from what the
+   * same replica of a baseline finds. Costs a pass of the baseline beside this one's, of whose
+   * outputs a bounded part is held at once.
+   *
+   * @param baseline another precision of the same checkpoint, by the same backend
+   * @throws UnsupportedOperationException if the backend cannot compare
+   */
+  public List<Score> score(EncodedRequests requests, int replica, Scorer baseline) {
+    baseline.requireOpen();
+    return score(
+        requests,
+        (sequences, nudge, watch) ->
+            baseline
+                .model
+                .checkpoint()
+                .consistently(() -> compared(sequences, nudge, watch, baseline)),
+        replica);
+  }
+
+  /** Sequences → their scores. */
+  private interface Scoring {
+    Score[] score(List<TokenSequence> sequences, Nudge nudge, Stopwatch watch);
+  }
+
+  private List<Score> score(EncodedRequests requests, Scoring scoring, int replica) {
     requireOpen();
     Stopwatch watch = new Stopwatch();
     watch.start();
@@ -152,7 +187,7 @@ public final class Scorer implements AutoCloseable {
     }
     watch.lap(Stage.REST);
     Nudge nudge = new Nudge(seed, replica);
-    Score[] parts = model.checkpoint().consistently(() -> score(sequences, nudge, watch));
+    Score[] parts = model.checkpoint().consistently(() -> scoring.score(sequences, nudge, watch));
     for (int i = 0; i < scores.length; i++) {
       if (scores[i] == null) {
         scores[i] = sum(parts, first[i], first[i + 1]);
@@ -170,35 +205,115 @@ public final class Scorer implements AutoCloseable {
         .findFirst();
   }
 
-  private Score[] score(List<TokenSequence> sequences, Nudge nudge, Stopwatch watch) {
-    PrefixTree.Packed packed =
-        PrefixTree.pack(sequences, model.decoder().batchRows(), model.decoder().mostRows());
+  private Score[] scored(List<TokenSequence> sequences, Nudge nudge, Stopwatch watch) {
+    return score(sequences, nudge, watch, null);
+  }
+
+  /** In groups, whose bits are those of all together. */
+  private Score[] compared(
+      List<TokenSequence> sequences, Nudge nudge, Stopwatch watch, Scorer baseline) {
+    Score[] scores = new Score[sequences.size()];
+    int most = Math.max(1, MOST_OUTPUTS / model.decoder().outputWidth());
+    for (int from = 0; from < scores.length; ) {
+      int to = from;
+      int rows = 0;
+      while (to < scores.length
+          && (to == from || rows + sequences.get(to).targets().length <= most)) {
+        rows += sequences.get(to++).targets().length;
+      }
+      Score[] group = score(sequences.subList(from, to), nudge, watch, baseline);
+      System.arraycopy(group, 0, scores, from, group.length);
+      from = to;
+    }
+    return scores;
+  }
+
+  /**
+   * @param baseline or null
+   */
+  private Score[] score(
+      List<TokenSequence> sequences, Nudge nudge, Stopwatch watch, Scorer baseline) {
+    Decoder decoder = model.decoder();
+    PrefixTree.Packed packed = PrefixTree.pack(sequences, decoder.batchRows(), decoder.mostRows());
     Batches batches = packed.batches();
-    double[] logProbability = new double[batches.targets().length];
-    boolean[] greedy = new boolean[logProbability.length];
+    Found found = new Found(batches, baseline != null);
     watch.lap(Stage.REST);
-    model.decoder().score(batches, nudge, watch, logProbability, greedy);
+    if (baseline == null) {
+      decoder.score(batches, nudge, watch, found.logProbability, found.greedy);
+    } else {
+      Decoder.Outputs outputs = baseline.model.decoder().outputs(batches, nudge, watch);
+      decoder.score(
+          batches,
+          nudge,
+          watch,
+          found.logProbability,
+          found.greedy,
+          outputs,
+          found.kl,
+          found.agrees);
+    }
     for (Batch batch : batches.batches()) {
       rows.add(batch.tokens().length);
       scoredRows.add(batch.scoredRows().length);
     }
     Score[] scores = new Score[sequences.size()];
     for (int s = 0; s < scores.length; s++) {
-      scores[s] = sum(sequences.get(s), packed.slots()[s], logProbability, greedy);
+      scores[s] = found.sum(sequences.get(s), packed.slots()[s]);
     }
     return scores;
   }
 
-  /** Over a sequence's tokens, in their order. */
-  private static Score sum(
-      TokenSequence sequence, int[] slots, double[] logProbability, boolean[] greedy) {
-    double sum = 0;
-    boolean all = true;
-    for (int slot : slots) {
-      sum += logProbability[slot];
-      all &= greedy[slot];
+  /** What is found of batches. */
+  private static final class Found {
+    final double[] logProbability;
+    final boolean[] greedy;
+
+    /** (scored rows), or null where nothing is compared. */
+    final double[] kl;
+
+    final boolean[] agrees;
+
+    /** The scored row that has a target. */
+    private final int[] rowOf;
+
+    Found(Batches batches, boolean compared) {
+      int targets = batches.targets().length;
+      int scored = batches.firstTarget().length - 1;
+      logProbability = new double[targets];
+      greedy = new boolean[targets];
+      kl = compared ? new double[scored] : null;
+      agrees = compared ? new boolean[scored] : null;
+      rowOf = new int[targets];
+      for (int row = 0; row < scored; row++) {
+        Arrays.fill(rowOf, batches.firstTarget()[row], batches.firstTarget()[row + 1], row);
+      }
     }
-    return new Score(sum, all, slots.length, sequence.truncated(), sequence.straddled(), null);
+
+    /** Over a sequence's tokens, in their order. */
+    Score sum(TokenSequence sequence, int[] slots) {
+      double sum = 0;
+      boolean all = true;
+      double divergence = 0;
+      int agreed = 0;
+      for (int slot : slots) {
+        sum += logProbability[slot];
+        all &= greedy[slot];
+        if (kl != null) {
+          divergence += kl[rowOf[slot]];
+          agreed += agrees[rowOf[slot]] ? 1 : 0;
+        }
+      }
+      return new Score(
+          sum,
+          all,
+          slots.length,
+          sequence.truncated(),
+          sequence.straddled(),
+          null,
+          kl == null || Double.isNaN(divergence)
+              ? Optional.empty()
+              : Optional.of(new Divergence(divergence, agreed)));
+    }
   }
 
   /** Over a request's windows, in their order. */
@@ -208,18 +323,31 @@ public final class Scorer implements AutoCloseable {
     int tokens = 0;
     boolean truncated = false;
     boolean straddled = false;
+    boolean compared = true;
+    double kl = 0;
+    int agreed = 0;
     for (int i = from; i < to; i++) {
       sum += parts[i].logLikelihood();
       greedy &= parts[i].greedy();
       tokens += parts[i].tokens();
       truncated |= parts[i].truncated();
       straddled |= parts[i].straddled();
+      compared &= parts[i].divergence().isPresent();
+      kl += parts[i].divergence().map(Divergence::kl).orElse(0.0);
+      agreed += parts[i].divergence().map(Divergence::top1Agreed).orElse(0);
     }
     if (!Double.isFinite(sum)) {
       String found = Double.isNaN(sum) ? "not a number" : Double.toString(sum);
       return Score.refused("the log-likelihood is " + found + ": a value has overflowed its type");
     }
-    return new Score(sum, greedy, tokens, truncated, straddled, null);
+    return new Score(
+        sum,
+        greedy,
+        tokens,
+        truncated,
+        straddled,
+        null,
+        compared ? Optional.of(new Divergence(kl, agreed)) : Optional.empty());
   }
 
   /** What keeps {@link #logits} from taking these tokens, if anything does. */

@@ -10,10 +10,14 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class VocabularyHeadTest {
   /** Of log-probabilities around 10 nats: float32 logits, a float32 sum of exponentials. */
   private static final double TOLERANCE = 1e-5;
+
+  /** Nats, of a divergence up to 1: a mean of differences of logits, summed in float32. */
+  private static final double DIVERGENCE_TOLERANCE = 3e-6;
 
   private static final int HIDDEN = 33;
 
@@ -171,6 +175,90 @@ class VocabularyHeadTest {
     }
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "reference, 1, FLOAT32, FLOAT32",
+    "onednn, 1, FLOAT32, FLOAT32",
+    "onednn, 15, FLOAT32, FLOAT32",
+    "reference, 1000, FLOAT32, BFLOAT16",
+    "onednn, 511, FLOAT32, FLOAT32",
+    "onednn, 512, FLOAT32, BFLOAT16",
+    "onednn, 513, BFLOAT16, FLOAT32",
+    "onednn, 1551, FLOAT32, FLOAT16"
+  })
+  void divergenceIsThatOfTheLogits(
+      String backend, int vocabulary, FloatType baselineType, FloatType type) {
+    Inputs in = new Inputs(vocabulary, 300, type, 3);
+    Inputs before = new Inputs(vocabulary, 300, baselineType, 3);
+    SplittableRandom random = new SplittableRandom(9);
+    for (int i = 0; i < in.x.length; i++) {
+      // From nearly equal distributions to such as have nothing to do with each other.
+      double noise = i / HIDDEN % 7 == 0 ? 0 : Math.pow(10, -4 + i / HIDDEN % 5);
+      in.x[i] = type.round((float) (in.x[i] + noise * (random.nextDouble() - 0.5)));
+    }
+    float[] bias = LinearTest.normals(new SplittableRandom(4), vocabulary);
+    try (VocabularyHead baseline = Backends.open(backend).head(before.weight, null, baselineType);
+        VocabularyHead head = Backends.open(backend).head(in.weight, bias, type)) {
+      float[] logits = new float[in.rows * vocabulary];
+      head.logits(in.x, in.rows, logits);
+      float[] baselineLogits = new float[in.rows * vocabulary];
+      baseline.logits(before.x, in.rows, baselineLogits);
+      Compared found = in.compare(head, baseline, before.x, 0, in.rows);
+      for (int row = 0; row < in.rows; row++) {
+        int at = row * vocabulary;
+        double expected = divergence(baselineLogits, logits, at, vocabulary);
+        assertThat(Math.abs(found.divergence[row] - expected))
+            .isLessThan(DIVERGENCE_TOLERANCE * Math.max(1, expected));
+        assertThat(found.agrees[row])
+            .isEqualTo(best(baselineLogits, at, vocabulary) == best(logits, at, vocabulary));
+      }
+      for (int row : new int[] {0, 31, 32, 255, 256, 299}) {
+        Compared alone = in.compare(head, baseline, before.x, row, 1);
+        assertThat(alone.divergence[row]).isEqualTo(found.divergence[row]);
+        assertThat(alone.agrees[row]).isEqualTo(found.agrees[row]);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"reference", "onednn"})
+  void nothingDivergesFromItself(String backend) {
+    Inputs in = new Inputs(1100, 40, FloatType.FLOAT32, 8);
+    try (VocabularyHead head = Backends.open(backend).head(in.weight, null, FloatType.FLOAT32)) {
+      Compared found = in.compare(head, head, in.x, 0, in.rows);
+      assertThat(found.divergence).containsOnly(0);
+      assertThat(found.agrees).containsOnly(true);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"reference", "onednn"})
+  void aDivergenceThatIsNotFiniteSpoilsNoOther(String backend) {
+    Inputs in = new Inputs(600, 4, FloatType.FLOAT32, 6);
+    Inputs before = new Inputs(600, 4, FloatType.FLOAT32, 6);
+    before.x[5] += 1;
+    try (VocabularyHead head = Backends.open(backend).head(in.weight, null, FloatType.FLOAT32)) {
+      double[] clean = in.compare(head, head, before.x, 0, 4).divergence;
+      in.x[HIDDEN + 2] = Float.NaN;
+      before.x[2 * HIDDEN + 1] = Float.POSITIVE_INFINITY;
+      double[] found = in.compare(head, head, before.x, 0, 4).divergence;
+      assertThat(found).containsExactly(clean[0], Double.NaN, Double.NaN, clean[3]);
+      assertThat(clean[0]).isPositive();
+    }
+  }
+
+  /** KL of the softmax of two rows of logits, by its definition, in float64. */
+  private static double divergence(float[] baseline, float[] logits, int at, int n) {
+    double baselineSum = logSumExp(baseline, at, n);
+    double sum = logSumExp(logits, at, n);
+    double divergence = 0;
+    for (int i = at; i < at + n; i++) {
+      double log = baseline[i] - baselineSum;
+      divergence += Math.exp(log) * (log - (logits[i] - sum));
+    }
+    return divergence;
+  }
+
   @Tag("gpu")
   @ParameterizedTest
   @MethodSource("org.cliffwatch.quantizer.kernel.OfferedBackends#names")
@@ -214,6 +302,8 @@ class VocabularyHeadTest {
 
   private record Scores(double[] logProbability, boolean[] greedy) {}
 
+  private record Compared(double[] divergence, boolean[] agrees) {}
+
   /** Rows with none to three wanted tokens each. */
   private static final class Inputs {
     private final MatrixRows weight;
@@ -240,6 +330,22 @@ class VocabularyHeadTest {
         values[i] = type.round(values[i]);
       }
       return values;
+    }
+
+    /** Compares {@code count} rows from {@code first} on. */
+    Compared compare(
+        VocabularyHead head, VocabularyHead baseline, float[] baselineX, int first, int count) {
+      Compared compared = new Compared(new double[rows], new boolean[rows]);
+      head.compare(
+          Arrays.copyOfRange(x, first * HIDDEN, (first + count) * HIDDEN),
+          count,
+          baseline,
+          baselineX,
+          first,
+          new Stopwatch(),
+          compared.divergence,
+          compared.agrees);
+      return compared;
     }
 
     Scores score(VocabularyHead head) {

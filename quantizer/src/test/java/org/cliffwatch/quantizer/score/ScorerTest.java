@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backends;
@@ -91,7 +92,8 @@ class ScorerTest {
   @CsvSource({"NaN, not a number", "Infinity, Infinity", "-Infinity, -Infinity"})
   void sumThatIsNotFiniteIsRefused(double part, String found) {
     Score[] parts = {
-      new Score(-1, true, 1, false, false, null), new Score(part, true, 1, false, false, null)
+      new Score(-1, true, 1, false, false, null, Optional.empty()),
+      new Score(part, true, 1, false, false, null, Optional.empty())
     };
     assertThat(Scorer.sum(parts, 0, 1).logLikelihood()).isEqualTo(-1);
     assertThat(Scorer.sum(parts, 0, 2).error())

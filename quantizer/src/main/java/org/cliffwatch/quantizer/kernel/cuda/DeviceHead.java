@@ -204,6 +204,23 @@ final class DeviceHead implements VocabularyHead {
     watch.lap(Stage.DEVICE);
   }
 
+  static UnsupportedOperationException noComparison() {
+    return new UnsupportedOperationException("cuda has no kernel that compares two heads' logits");
+  }
+
+  @Override
+  public void compare(
+      float[] x,
+      int rows,
+      VocabularyHead baseline,
+      float[] baselineX,
+      int at,
+      Stopwatch watch,
+      double[] divergence,
+      boolean[] agrees) {
+    throw noComparison();
+  }
+
   @Override
   public void logits(float[] x, int rows, float[] out) {
     try (DeviceSession session = backend.session(storage.type());

@@ -260,6 +260,26 @@ final class DeviceSession implements Session {
   }
 
   @Override
+  public void compare(
+      VocabularyHead head,
+      Rows x,
+      int count,
+      VocabularyHead baseline,
+      float[] baselineX,
+      int at,
+      double[] divergence,
+      boolean[] agrees) {
+    throw DeviceHead.noComparison();
+  }
+
+  @Override
+  public void read(Rows x, int count, float[] to, int at) {
+    float[] read = new float[count * x.width()];
+    download((DeviceRows) x, count, read);
+    System.arraycopy(read, 0, to, at * x.width(), read.length);
+  }
+
+  @Override
   public void logits(VocabularyHead head, Rows x, float[] out) {
     ((DeviceHead) head).logits(this, (DeviceRows) x, rows, out);
   }

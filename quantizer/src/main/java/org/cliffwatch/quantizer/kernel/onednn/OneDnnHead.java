@@ -8,6 +8,7 @@ import org.cliffwatch.quantizer.kernel.Stage;
 import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.kernel.VocabularyHead;
 import org.cliffwatch.quantizer.kernel.WeightRows;
+import org.cliffwatch.quantizer.kernel.vector.Divergence;
 import org.cliffwatch.quantizer.kernel.vector.LogSumExp;
 import org.cliffwatch.quantizer.kernel.vector.TileReader;
 
@@ -101,41 +102,112 @@ final class OneDnnHead implements VocabularyHead {
         });
   }
 
+  @Override
+  public void compare(
+      float[] x,
+      int rows,
+      VocabularyHead baseline,
+      float[] baselineX,
+      int at,
+      Stopwatch watch,
+      double[] divergence,
+      boolean[] agrees) {
+    OneDnnHead other = (OneDnnHead) baseline;
+    if (other.vocabulary != vocabulary) {
+      throw new IllegalArgumentException(
+          "found a baseline of " + other.vocabulary + " tokens, expected " + vocabulary);
+    }
+    Divergence sums = new Divergence(rows);
+    float[] logits = new float[CHUNK * BLOCK];
+    workspaces.use(
+        workspace ->
+            other.workspaces.use(
+                otherWorkspace -> {
+                  for (int first = 0; first < rows; first += CHUNK) {
+                    int start = first;
+                    int count = Math.min(CHUNK, rows - first);
+                    pack(workspace, x, first, count);
+                    other.pack(otherWorkspace, baselineX, at + first, count);
+                    for (int b = 0; b < blocks.size(); b++) {
+                      other.multiply(
+                          otherWorkspace,
+                          b,
+                          first,
+                          count,
+                          watch,
+                          (row, firstToken, tokens, products, from) ->
+                              sums.addBaseline(
+                                  row,
+                                  products,
+                                  from,
+                                  tokens,
+                                  firstToken,
+                                  other.bias,
+                                  other.compute,
+                                  logits,
+                                  (row - start) * BLOCK));
+                      multiply(
+                          workspace,
+                          b,
+                          first,
+                          count,
+                          watch,
+                          (row, firstToken, tokens, products, from) ->
+                              sums.add(
+                                  row,
+                                  products,
+                                  from,
+                                  tokens,
+                                  firstToken,
+                                  bias,
+                                  compute,
+                                  logits,
+                                  (row - start) * BLOCK));
+                    }
+                  }
+                }));
+    for (int row = 0; row < rows; row++) {
+      divergence[at + row] = sums.value(row);
+      agrees[at + row] = sums.agrees(row);
+    }
+    watch.lap(Stage.LOG_SUM_EXP);
+  }
+
   private void forEachBlock(float[] x, int rows, Stopwatch watch, BlockConsumer consumer) {
     workspaces.use(
         workspace -> {
           for (int first = 0; first < rows; first += CHUNK) {
-            chunk(workspace, x, first, Math.min(CHUNK, rows - first), watch, consumer);
+            int count = Math.min(CHUNK, rows - first);
+            pack(workspace, x, first, count);
+            for (int b = 0; b < blocks.size(); b++) {
+              multiply(workspace, b, first, count, watch, consumer);
+            }
           }
         });
   }
 
-  private void chunk(
-      Workspace workspace,
-      float[] x,
-      int first,
-      int rows,
-      Stopwatch watch,
-      BlockConsumer consumer) {
+  /** Packs the rows of a chunk for {@link #multiply}. */
+  private void pack(Workspace workspace, float[] x, int first, int rows) {
     Layer layer = blocks.get(0);
     int tileRows = layer.product().tileRows();
-    int rowBytes = layer.product().rowBytes(hidden);
     int tiles = (rows + tileRows - 1) / tileRows;
-    ByteBuffer source = workspace.source(tiles * tileRows * rowBytes);
+    ByteBuffer source = workspace.source(tiles * tileRows * layer.product().rowBytes(hidden));
     layer.pack(x, first * hidden, rows, source, 0, null);
-    for (int b = 0; b < blocks.size(); b++) {
-      Layer block = blocks.get(b);
-      int tokens = block.outputs();
-      for (int tile = 0; tile < tiles; tile++) {
-        int at = tile * tileRows;
-        watch.lap(Stage.LOG_SUM_EXP);
-        ByteBuffer products =
-            workspace.multiply(block.matmuls().get(0), block.weight(), at * rowBytes);
-        watch.lap(Stage.VOCABULARY);
-        for (int t = 0; t < Math.min(tileRows, rows - at); t++) {
-          int from = block.at(t);
-          consumer.accept(first + at + t, b * BLOCK, tokens, products, from);
-        }
+  }
+
+  /** Multiplies a packed chunk with block {@code b}, a tile at a time. */
+  private void multiply(
+      Workspace workspace, int b, int first, int rows, Stopwatch watch, BlockConsumer consumer) {
+    Layer block = blocks.get(b);
+    int tileRows = block.product().tileRows();
+    int rowBytes = block.product().rowBytes(hidden);
+    for (int at = 0; at < rows; at += tileRows) {
+      watch.lap(Stage.LOG_SUM_EXP);
+      ByteBuffer products =
+          workspace.multiply(block.matmuls().get(0), block.weight(), at * rowBytes);
+      watch.lap(Stage.VOCABULARY);
+      for (int t = 0; t < Math.min(tileRows, rows - at); t++) {
+        consumer.accept(first + at + t, b * BLOCK, block.outputs(), products, block.at(t));
       }
     }
   }

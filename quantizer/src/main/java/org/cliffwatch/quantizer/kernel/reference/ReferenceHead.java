@@ -1,5 +1,6 @@
 package org.cliffwatch.quantizer.kernel.reference;
 
+import java.util.Arrays;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.Stage;
 import org.cliffwatch.quantizer.kernel.Stopwatch;
@@ -65,21 +66,61 @@ final class ReferenceHead implements VocabularyHead {
       int to,
       double[] logProbability,
       boolean[] greedy) {
+    int best = best(logits, at);
+    double logSumExp = logSumExp(logits, at);
+    for (int i = from; i < to; i++) {
+      logProbability[i] = logits[at + targets[i]] - logSumExp;
+      greedy[i] = targets[i] == best;
+    }
+  }
+
+  private int best(float[] logits, int at) {
     int best = 0;
     for (int token = 1; token < vocabulary; token++) {
       if (logits[at + token] > logits[at + best]) {
         best = token;
       }
     }
+    return best;
+  }
+
+  private double logSumExp(float[] logits, int at) {
+    float largest = logits[at + best(logits, at)];
     double sum = 0;
     for (int token = 0; token < vocabulary; token++) {
       float logit = logits[at + token];
-      sum += Float.isFinite(logit) ? Math.exp((double) logit - logits[at + best]) : Double.NaN;
+      sum += Float.isFinite(logit) ? Math.exp((double) logit - largest) : Double.NaN;
     }
-    double logSumExp = logits[at + best] + Math.log(sum);
-    for (int i = from; i < to; i++) {
-      logProbability[i] = logits[at + targets[i]] - logSumExp;
-      greedy[i] = targets[i] == best;
+    return largest + Math.log(sum);
+  }
+
+  @Override
+  public void compare(
+      float[] x,
+      int rows,
+      VocabularyHead baseline,
+      float[] baselineX,
+      int at,
+      Stopwatch watch,
+      double[] divergence,
+      boolean[] agrees) {
+    float[] logits = new float[vocabulary];
+    float[] baselineLogits = new float[vocabulary];
+    for (int row = 0; row < rows; row++) {
+      logits(Arrays.copyOfRange(x, row * hidden, (row + 1) * hidden), 1, logits);
+      int from = (at + row) * hidden;
+      baseline.logits(Arrays.copyOfRange(baselineX, from, from + hidden), 1, baselineLogits);
+      watch.lap(Stage.VOCABULARY);
+      double logSumExp = logSumExp(logits, 0);
+      double baselineLogSumExp = logSumExp(baselineLogits, 0);
+      double sum = 0;
+      for (int token = 0; token < vocabulary; token++) {
+        double log = baselineLogits[token] - baselineLogSumExp;
+        sum += Math.exp(log) * (log - (logits[token] - logSumExp));
+      }
+      divergence[at + row] = Math.max(0, sum);
+      agrees[at + row] = best(logits, 0) == best(baselineLogits, 0);
+      watch.lap(Stage.LOG_SUM_EXP);
     }
   }
 

@@ -129,6 +129,16 @@ public final class LogSumExp {
     return i;
   }
 
+  /** The largest logit over all blocks added. */
+  float max(int row) {
+    return max[row];
+  }
+
+  /** Σ e^(logit − max) over all blocks added; NaN if a logit was not finite. */
+  double sum(int row) {
+    return sum[row];
+  }
+
   /** log Σ e^logit over all blocks added; NaN if a logit was not finite. */
   public double value(int row) {
     return max[row] + StrictMath.log(sum[row]);
