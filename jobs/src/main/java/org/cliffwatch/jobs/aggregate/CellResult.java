@@ -1,12 +1,15 @@
 package org.cliffwatch.jobs.aggregate;
 
 import java.io.Serializable;
+import java.util.List;
 import org.cliffwatch.jobs.plan.AskedTask;
 import org.cliffwatch.jobs.table.StoredCell;
+import org.cliffwatch.tasks.metric.Metric;
 
 /**
  * A cell of a run, scored or failed, whose scores are asked for metrics.
  *
+ * @param compared whether its scores hold their divergence from the baseline's
  * @param kernel kernel identity of its scores
  * @param throughput how fast this run scored it; null where it did not
  * @param error why it has no scores, or null
@@ -14,6 +17,7 @@ import org.cliffwatch.jobs.table.StoredCell;
 public record CellResult(
     StoredCell cell,
     AskedTask task,
+    boolean compared,
     String comparableKey,
     String kernel,
     Throughput throughput,
@@ -30,6 +34,10 @@ public record CellResult(
    */
   public record Throughput(long items, long tokens, double seconds) implements Serializable {
     private static final long serialVersionUID = 1L;
+  }
+
+  List<Metric> metrics() {
+    return task.metrics(compared);
   }
 
   Double itemsPerSecond() {

@@ -153,7 +153,7 @@ final class CheckpointComparison
       List<MetricRow> rows = known.metrics(cell.cell().slice(), cell.task().name());
       boolean current =
           cell.throughput() == null
-              && rows.size() == cell.task().metrics().size()
+              && rows.size() == cell.metrics().size()
               && rows.stream()
                   .allMatch(
                       row ->
@@ -263,6 +263,9 @@ final class CheckpointComparison
     Map<String, Long> items = new TreeMap<>();
     Map<String, Failure> failures = new LinkedHashMap<>();
     for (MetricRow row : metrics) {
+      if (Metric.named(row.metric()).isEmpty()) {
+        continue; // a divergence: what it lacks, the baseline lacks
+      }
       if (row.value() != null) {
         items.put(row.task(), row.items());
       } else {

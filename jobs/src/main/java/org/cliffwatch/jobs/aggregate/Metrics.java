@@ -41,8 +41,9 @@ final class Metrics {
             .mapToObj(replica -> results(rows, task.outputType(), replica))
             .toList();
     List<MetricRow> metrics = new ArrayList<>();
-    for (Metric metric : task.metrics()) {
-      List<MetricState> states = results.stream().map(metric::over).toList();
+    for (Metric metric : cell.metrics()) {
+      List<MetricState> states =
+          results.stream().map(of -> metric.over(measured(metric, of))).toList();
       boolean valued = error == null && states.get(0).items() > 0;
       metrics.add(
           new MetricRow(
@@ -69,6 +70,13 @@ final class Metrics {
               error));
     }
     return metrics;
+  }
+
+  /** An item that the baseline could not score has no divergence from it. */
+  private static List<ItemResult> measured(Metric metric, List<ItemResult> results) {
+    return metric.isDivergence()
+        ? results.stream().filter(ItemResult::isCompared).toList()
+        : results;
   }
 
   private static double[] values(List<MetricState> states) {

@@ -91,7 +91,9 @@ record ImportedCell(
                               choice.bytes(),
                               choice.greedy(),
                               false, // truncated and straddled are not logged
-                              false))
+                              false,
+                              null,
+                              null))
                   .toList(),
               ScoreRow.OK,
               null));

@@ -2,15 +2,31 @@ package org.cliffwatch.jobs.plan;
 
 import java.io.Serializable;
 import java.util.List;
+import java.util.stream.Stream;
 import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.metric.Metric;
 import org.cliffwatch.tasks.metric.OutputType;
 
-/** What scores and metrics are made by, of a task's definition. */
+/**
+ * What scores and metrics are made by, of a task's definition.
+ *
+ * @param metrics of every precision, each compared with the baseline's
+ */
 public record AskedTask(
     String name, int version, String hash, OutputType outputType, List<Metric> metrics)
     implements Serializable {
   private static final long serialVersionUID = 1L;
+
+  /**
+   * The metrics of a cell.
+   *
+   * @param compared whether its scores hold their divergence from the baseline's
+   */
+  public List<Metric> metrics(boolean compared) {
+    return compared
+        ? Stream.concat(metrics.stream(), Stream.of(Metric.KL, Metric.TOP1_AGREEMENT)).toList()
+        : metrics;
+  }
 
   public static AskedTask of(TaskDefinition definition) {
     return new AskedTask(

@@ -11,6 +11,7 @@ import org.cliffwatch.quantizer.scheme.Precision;
  *
  * @param id content hash of everything its scores depend on
  * @param comparableKey equal exactly where two cells' metrics may be compared
+ * @param compared whether its scores hold their divergence from the baseline's
  * @param committed whether the table holds this very cell
  * @param superseded ids of what else the table has in its place: other content under its name
  */
@@ -20,6 +21,7 @@ public record Cell(
     FingerprintedCheckpoint checkpoint,
     Precision precision,
     TaskItems items,
+    boolean compared,
     boolean committed,
     List<String> superseded) {
 

@@ -21,13 +21,17 @@ public final class Costs {
   private static final double TOKENS_A_READ = 1000;
 
   private final double[] tokensAnItem;
+  private final Precision baseline;
 
   /**
    * @param tasks the plan's
    * @param replicas how often every item is scored
+   * @param baseline what the scores of other precisions are compared with, which costs its pass
+   *     too; null where they are not
    */
-  public Costs(List<TaskItems> tasks, int replicas) {
+  public Costs(List<TaskItems> tasks, int replicas, Precision baseline) {
     this(
+        baseline,
         tasks.stream()
             .mapToDouble(
                 task ->
@@ -35,7 +39,8 @@ public final class Costs {
             .toArray());
   }
 
-  Costs(double[] tokensAnItem) {
+  Costs(Precision baseline, double[] tokensAnItem) {
+    this.baseline = baseline;
     this.tokensAnItem = tokensAnItem;
   }
 
@@ -43,12 +48,22 @@ public final class Costs {
     return CELL
         + piece.items()
             * tokensAnItem[piece.task()]
-            * (checkpoint.parameters() * factor(precision) + PARAMETERS_A_TOKEN);
+            * (checkpoint.parameters() * factor(precision)
+                + PARAMETERS_A_TOKEN
+                + (isCompared(precision)
+                    ? checkpoint.parameters() * factor(baseline) + PARAMETERS_A_TOKEN
+                    : 0));
   }
 
-  /** Packing a checkpoint for one precision. */
-  double packing(FingerprintedCheckpoint checkpoint) {
-    return TOKENS_A_READ * checkpoint.parameters();
+  /**
+   * Packing a checkpoint for one precision, and for the baseline where that is needed beside it.
+   */
+  double packing(FingerprintedCheckpoint checkpoint, Precision precision) {
+    return (isCompared(precision) ? 2 : 1) * TOKENS_A_READ * checkpoint.parameters();
+  }
+
+  private boolean isCompared(Precision precision) {
+    return baseline != null && !precision.equals(baseline);
   }
 
   /** Bringing a checkpoint to an executor that has not read it yet. */

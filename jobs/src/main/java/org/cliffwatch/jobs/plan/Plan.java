@@ -2,6 +2,8 @@ package org.cliffwatch.jobs.plan;
 
 import java.util.List;
 import org.cliffwatch.jobs.suite.Suite;
+import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.quantizer.scheme.Precisions;
 
 /**
  * A suite made concrete: every cell with its identity.
@@ -20,6 +22,11 @@ public record Plan(
     List<TaskItems> tasks,
     List<Cell> cells,
     List<String> warnings) {
+  /** What the scores of the other precisions are compared with; null where they are not. */
+  public Precision comparedWith() {
+    return suite.kl() ? Precisions.packaged().named(suite.baseline()) : null;
+  }
+
   /** What two runs that may write into one output share: the same cells, compared the same way. */
   public String identity() {
     StringBuilder cells = new StringBuilder();

@@ -82,15 +82,24 @@ public final class Planner {
         suite.tasks().stream().map(data -> items(data, suite.maxRejectedItems())).toList();
     Offer offer = kernel(suite);
     String kernel = offer.kernel();
+    String backend = KernelIdentity.of(kernel).backend();
+    if (suite.kl() && backend.equals("cuda")) {
+      throw new SuiteException(
+          suite.origin()
+              + ": found kl: true with the kernel "
+              + kernel
+              + ", expected backend onednn or reference: cuda does not compare logits");
+    }
     List<FingerprintedCheckpoint> fingerprinted = fingerprints(checkpoints);
     Map<StoredCell, List<String>> stored = stored(suite);
     Precisions known = Precisions.packaged();
     List<Precision> precisions = suite.precisions().stream().map(known::named).toList();
+    Precision baseline = suite.kl() ? known.named(suite.baseline()) : null;
     List<Cell> cells = new ArrayList<>();
     for (FingerprintedCheckpoint checkpoint : fingerprinted) {
       for (Precision precision : precisions) {
         for (TaskItems task : items) {
-          cells.add(cell(suite, kernel, checkpoint, precision, task, stored));
+          cells.add(cell(suite, kernel, checkpoint, precision, baseline, task, stored));
         }
       }
     }
@@ -101,7 +110,7 @@ public final class Planner {
     if (offer.warning() != null) {
       warnings.add(offer.warning());
     }
-    return new Plan(suite, KernelIdentity.of(kernel).backend(), kernel, items, cells, warnings);
+    return new Plan(suite, backend, kernel, items, cells, warnings);
   }
 
   /** What {@code scores} holds of the suite's models, ids by place: listings, on the executors. */
@@ -345,20 +354,30 @@ public final class Planner {
       String kernel,
       FingerprintedCheckpoint checkpoint,
       Precision precision,
+      Precision baseline,
       TaskItems items,
       Map<StoredCell, List<String>> stored) {
+    boolean compared = baseline != null && !precision.equals(baseline);
     String comparableKey =
         ComparableKey.of(
             items.definition(), items.hash(), items.set().promptVersion(), suite.bos());
+    String recipe = recipe(precision);
     String id =
         Sha256.of(
-            "checkpoint", checkpoint.identity(),
-            "precision", recipe(precision),
-            "comparable", comparableKey,
-            "items", items.hash(),
-            "kernel", kernel,
-            "replicas", Integer.toString(suite.replicas()),
-            "seed", suite.replicas() > 1 ? Long.toString(suite.seed()) : "");
+            "checkpoint",
+            checkpoint.identity(),
+            "precision",
+            compared ? recipe + " kl " + recipe(baseline) : recipe,
+            "comparable",
+            comparableKey,
+            "items",
+            items.hash(),
+            "kernel",
+            kernel,
+            "replicas",
+            Integer.toString(suite.replicas()),
+            "seed",
+            suite.replicas() > 1 ? Long.toString(suite.seed()) : "");
     CheckpointAt at = checkpoint.checkpoint();
     Slice slice = new Slice(at.model(), precision.name(), at.step());
     List<String> there = stored.getOrDefault(place(slice, items.definition().name()), List.of());
@@ -368,6 +387,7 @@ public final class Planner {
         checkpoint,
         precision,
         items,
+        compared,
         checkpoint.refusal() == null && there.contains(id),
         there.stream().filter(other -> !other.equals(id)).toList());
   }

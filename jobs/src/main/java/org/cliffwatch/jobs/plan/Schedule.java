@@ -176,7 +176,7 @@ public final class Schedule {
   private double cost(List<Visit> visits) {
     double cost = costs.reading(visits.get(0).checkpoint());
     for (Visit visit : visits) {
-      cost += costs.packing(visit.checkpoint());
+      cost += costs.packing(visit.checkpoint(), visit.precision());
       for (Piece piece : visit.pieces()) {
         cost += costs.piece(visit.checkpoint(), visit.precision(), piece);
       }

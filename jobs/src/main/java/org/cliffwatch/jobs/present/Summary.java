@@ -125,7 +125,7 @@ public final class Summary {
         addMeans(rows, last, changes);
       }
       last = cell.slice();
-      for (Metric metric : cell.items().definition().metrics()) {
+      for (Metric metric : cell.items().asked().metrics(cell.compared())) {
         Name name = new Name(last, cell.task(), metric.toString());
         MetricRow row = metrics.get(name);
         rows.add(

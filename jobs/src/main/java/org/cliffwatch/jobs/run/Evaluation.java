@@ -107,6 +107,7 @@ public final class Evaluation {
           new CellResult(
               cell.stored(),
               cell.items().asked(),
+              cell.compared(),
               cell.comparableKey(),
               plan.kernel(),
               report == null || report.seconds() == 0

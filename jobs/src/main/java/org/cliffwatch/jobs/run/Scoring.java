@@ -52,6 +52,7 @@ final class Scoring {
             plan.kernel(),
             plan.suite().bos(),
             plan.suite().seed(),
+            plan.comparedWith(),
             plan.suite().replicas(),
             plan.suite().selfCheck(),
             plan.suite().shardItems(),
@@ -78,7 +79,7 @@ final class Scoring {
     if (pending.isEmpty()) {
       return reports;
     }
-    Costs costs = new Costs(plan.tasks(), settings.replicas());
+    Costs costs = new Costs(plan.tasks(), settings.replicas(), settings.baseline());
     List<Unit> units = Schedule.of(visits(pending), costs, slots(spark), spark.sc().isLocal());
     progress.start(pending.size(), units.stream().mapToDouble(Unit::cost).sum());
     UnitScorer scorer = new UnitScorer(settings, questions(), configuration());

@@ -1,6 +1,7 @@
 package org.cliffwatch.jobs.run;
 
 import java.io.Serializable;
+import org.cliffwatch.quantizer.scheme.Precision;
 
 /**
  * What is the same for every cell of a run.
@@ -8,6 +9,7 @@ import java.io.Serializable;
  * @param output folder of the tables
  * @param kernel kernel identity that must be used
  * @param bos auto, never or always
+ * @param baseline what the scores of other precisions are compared with; null where they are not
  * @param selfCheck share of the items scored a second time, alone
  * @param chunk items scored between two looks at the clock
  * @param fresh the run's name where committed cells are scored again; else null
@@ -18,6 +20,7 @@ record ScoringSettings(
     String kernel,
     String bos,
     long seed,
+    Precision baseline,
     int replicas,
     double selfCheck,
     int chunk,
@@ -25,4 +28,8 @@ record ScoringSettings(
     boolean retries)
     implements Serializable {
   private static final long serialVersionUID = 1L;
+
+  boolean compares(Precision precision) {
+    return baseline != null && !precision.equals(baseline);
+  }
 }

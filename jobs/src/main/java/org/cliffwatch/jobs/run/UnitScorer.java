@@ -28,6 +28,7 @@ import org.cliffwatch.jobs.table.ScoreRow;
 import org.cliffwatch.jobs.table.StoredCell;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.Backends;
+import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.score.BosRule;
 import org.cliffwatch.quantizer.score.EncodedRequests;
 import org.cliffwatch.quantizer.score.Request;
@@ -96,6 +97,19 @@ final class UnitScorer implements Serializable {
     return reports;
   }
 
+  /**
+   * A checkpoint at one precision.
+   *
+   * @param baseline what its scores are compared with, or null
+   */
+  private record Model(Scorer scorer, Scorer baseline) {
+    List<Score> score(EncodedRequests requests, int replica) {
+      return baseline == null
+          ? scorer.score(requests, replica)
+          : scorer.score(requests, replica, baseline);
+    }
+  }
+
   /** A chunk of a task's items, as one checkpoint's tokenizer has them. */
   private record Chunk(int task, int first, int items) {}
 
@@ -128,21 +142,31 @@ final class UnitScorer implements Serializable {
         encodedTokens = 0;
         encodedFor = visit.checkpoint().identity();
       }
-      try (ScorerCache.Lease lease = lease(visit)) {
-        for (Piece piece : visit.pieces()) {
-          reports.add(score(lease.scorer(), visit, piece));
+      try (ScorerCache.Lease lease = lease(visit, visit.precision())) {
+        if (!settings.compares(visit.precision())) {
+          score(new Model(lease.scorer(), null), visit, reports);
+          return;
+        }
+        try (ScorerCache.Lease baseline = lease(visit, settings.baseline())) {
+          score(new Model(lease.scorer(), baseline.scorer()), visit, reports);
         }
       }
     }
 
-    private CellReport score(Scorer scorer, Visit visit, Piece piece) {
+    private void score(Model model, Visit visit, List<CellReport> reports) {
+      for (Piece piece : visit.pieces()) {
+        reports.add(score(model, visit, piece));
+      }
+    }
+
+    private CellReport score(Model model, Visit visit, Piece piece) {
       StoredCell cell = piece.cell();
       // A retry, or a second run of the same suite: the bits would be the same.
       if (settings.fresh() == null && again && files.isCommitted(cell)) {
         return new CellReport(cell, true, 0, 0, 0, null, List.of());
       }
       try {
-        return scored(scorer, visit, piece);
+        return scored(model, visit, piece);
       } catch (RuntimeException | OutOfMemoryError e) {
         requireLastTry(e);
         LOG.warn("{}", cell, e);
@@ -162,7 +186,7 @@ final class UnitScorer implements Serializable {
       }
     }
 
-    private CellReport scored(Scorer scorer, Visit visit, Piece piece) {
+    private CellReport scored(Model model, Visit visit, Piece piece) {
       StoredCell cell = piece.cell();
       Part own = new Part(piece.first(), piece.first() + piece.items());
       // What an attempt before this one has kept is not scored again.
@@ -178,7 +202,7 @@ final class UnitScorer implements Serializable {
             throw new TaskKilledException("interrupted");
           }
           int next = Math.min(at + settings.chunk(), part.end());
-          effort = effort.plus(score(scorer, piece, at, next - at, rows));
+          effort = effort.plus(score(model, piece, at, next - at, rows));
           boolean last = next == part.end();
           if (last ? parted : effort.seconds() > SECONDS_A_PART) {
             files.keep(cell, new Part(first, next), effort, rows);
@@ -213,19 +237,19 @@ final class UnitScorer implements Serializable {
           ComparabilityLint.of(visit.checkpoint().addsBos(), settings.bos(), rows));
     }
 
-    private Effort score(Scorer scorer, Piece piece, int first, int items, List<ScoreRow> rows) {
+    private Effort score(Model model, Piece piece, int first, int items, List<ScoreRow> rows) {
       Questions questions = tasks.get(piece.task());
       List<ItemRecord> records =
           Arrays.asList(questions.records().value()).subList(first, first + items);
       long start = System.nanoTime();
       EncodedRequests requests =
-          encode(scorer, new Chunk(piece.task(), first, items), questions, records);
+          encode(model.scorer(), new Chunk(piece.task(), first, items), questions, records);
       long tokens = 0;
       for (int replica = 0; replica < settings.replicas(); replica++) {
-        List<Score> scores = scorer.score(requests, replica);
+        List<Score> scores = model.score(requests, replica);
         tokens += scores.stream().mapToLong(Score::tokens).sum();
         rows.addAll(rows(piece.cell(), questions, records, scores, replica));
-        selfCheck(scorer, questions, records, scores, replica);
+        selfCheck(model, questions, records, scores, replica);
       }
       return new Effort(tokens, (System.nanoTime() - start) / 1e9);
     }
@@ -257,12 +281,12 @@ final class UnitScorer implements Serializable {
         : root.getClass().getSimpleName() + ": " + first;
   }
 
-  private ScorerCache.Lease lease(Visit visit) {
+  private ScorerCache.Lease lease(Visit visit, Precision precision) {
     return ScorerCache.shared()
         .lease(
             new ScorerCache.Key(
                 visit.checkpoint().identity(),
-                visit.precision(),
+                precision,
                 settings.kernel(),
                 BosRule.valueOf(settings.bos().toUpperCase(Locale.ROOT)),
                 settings.seed()),
@@ -348,7 +372,9 @@ final class UnitScorer implements Serializable {
         score.bytes(),
         score.greedy(),
         scored.truncated(),
-        scored.straddled());
+        scored.straddled(),
+        scored.divergence().map(Score.Divergence::kl).orElse(null),
+        scored.divergence().map(Score.Divergence::top1Agreed).orElse(null));
   }
 
   private static ScoreRow rejected(
@@ -374,11 +400,7 @@ final class UnitScorer implements Serializable {
    * the bits: a score that depends on its neighbours could not be repeated.
    */
   private void selfCheck(
-      Scorer scorer,
-      Questions questions,
-      List<ItemRecord> records,
-      List<Score> scores,
-      int replica) {
+      Model model, Questions questions, List<ItemRecord> records, List<Score> scores, int replica) {
     int next = scores.size();
     for (int i = records.size() - 1; i >= 0; i--) {
       if (!(records.get(i) instanceof Item item)) {
@@ -391,10 +413,11 @@ final class UnitScorer implements Serializable {
       for (int c = item.requests().size() - 1; c >= 0; c--) {
         Score first = scores.get(next + c);
         Request request = request(questions, item.requests().get(c));
-        Score again = scorer.score(List.of(request), replica).get(0);
+        Score again = model.score(model.scorer().encode(List.of(request)), replica).get(0);
         if (Double.doubleToLongBits(first.logLikelihood())
                 != Double.doubleToLongBits(again.logLikelihood())
-            || first.greedy() != again.greedy()) {
+            || first.greedy() != again.greedy()
+            || !first.divergence().equals(again.divergence())) {
           throw new SelfCheckException(
               "self-check failed: "
                   + questions.task()
@@ -403,15 +426,19 @@ final class UnitScorer implements Serializable {
                   + " choice "
                   + c
                   + " scored "
-                  + first.logLikelihood()
+                  + summary(first)
                   + " among "
                   + scores.size()
                   + " requests and "
-                  + again.logLikelihood()
+                  + summary(again)
                   + " alone, expected the same bits");
         }
       }
     }
+  }
+
+  private static String summary(Score score) {
+    return score.logLikelihood() + score.divergence().map(of -> " (KL " + of.kl() + ")").orElse("");
   }
 
   /** The first item always, where anything is to be checked at all. */

@@ -17,6 +17,7 @@ import java.util.OptionalLong;
  * @param backend reference, onednn, cuda or auto
  * @param kernel a kernel identity (onednn-3.11-avx512_vnni), or auto: what all executors have
  * @param bos auto, never or always
+ * @param kl whether the scores of other precisions hold their divergence from the baseline's
  * @param replicas how often every cell is scored, at least 1
  * @param selfCheck share of the items scored again in another layout, 0 to 1
  * @param maxRejectedItems items of a cell that may be rejected before the cell fails
@@ -34,6 +35,7 @@ public record Suite(
     String backend,
     String kernel,
     String bos,
+    boolean kl,
     int replicas,
     double selfCheck,
     int maxRejectedItems,

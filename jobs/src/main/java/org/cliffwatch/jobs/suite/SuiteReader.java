@@ -35,6 +35,7 @@ public final class SuiteReader {
           "backend",
           "kernel",
           "bos",
+          "kl",
           "replicas",
           "self_check",
           "max_rejected_items");
@@ -48,6 +49,7 @@ public final class SuiteReader {
 
   private static final List<String> BACKENDS = List.of("auto", "onednn", "reference", "cuda");
   private static final List<String> BOS_RULES = List.of("auto", "never", "always");
+  private static final List<String> BOOLEANS = List.of("false", "true");
   private static final int MOST_REPLICAS = 10_000;
   private static final long MOST_STEPS = Long.MAX_VALUE;
 
@@ -163,6 +165,7 @@ public final class SuiteReader {
         choice(root, "backend", BACKENDS),
         text(root, "kernel", "auto"),
         choice(root, "bos", BOS_RULES),
+        choice(root, "kl", BOOLEANS).equals("true"),
         (int) integer(root, "replicas", 1, 1, MOST_REPLICAS),
         root.field("self_check") == null ? 0.01 : root.field("self_check").fraction(),
         (int) integer(root, "max_rejected_items", 0, 0, Integer.MAX_VALUE),

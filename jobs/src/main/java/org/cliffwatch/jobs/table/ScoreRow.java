@@ -2,6 +2,7 @@ package org.cliffwatch.jobs.table;
 
 import java.util.List;
 import org.cliffwatch.tasks.metric.ChoiceScore;
+import org.cliffwatch.tasks.metric.Divergence;
 import org.cliffwatch.tasks.metric.ItemResult;
 import org.cliffwatch.tasks.metric.OutputType;
 
@@ -46,6 +47,9 @@ public record ScoreRow(
    * @param greedy whether every token was the most probable one
    * @param truncated whether the context lost its left end to fit the model's window
    * @param straddled whether a token spans the end of the context
+   * @param kl Σ over its tokens of KL(baseline ‖ precision), nats; null where not compared
+   * @param top1Agreed at how many of its tokens the baseline's most probable token is the same;
+   *     null where not compared
    */
   public record Choice(
       double loglikelihood,
@@ -55,10 +59,13 @@ public record ScoreRow(
       int bytes,
       boolean greedy,
       boolean truncated,
-      boolean straddled) {
+      boolean straddled,
+      Double kl,
+      Integer top1Agreed) {
 
     private ChoiceScore score() {
-      return new ChoiceScore(loglikelihood, tokens, characters, words, bytes, greedy);
+      Divergence divergence = kl == null ? null : new Divergence(kl, top1Agreed);
+      return new ChoiceScore(loglikelihood, tokens, characters, words, bytes, greedy, divergence);
     }
   }
 

@@ -24,7 +24,7 @@ import org.apache.spark.sql.types.StructType;
  */
 public final class Tables {
   /** Raised with every change of a table's columns or files. */
-  public static final int VERSION = 2;
+  public static final int VERSION = 3;
 
   public static final Columns<ScoreRow> SCORES = Columns.of(ScoreRow.class);
   public static final Columns<MetricRow> METRICS = Columns.of(MetricRow.class);

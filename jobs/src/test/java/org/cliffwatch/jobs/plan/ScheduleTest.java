@@ -47,7 +47,7 @@ class ScheduleTest {
   /** What the old order was cut into. */
   private static final int SHARD = 64;
 
-  private final Costs costs = new Costs(TOKENS);
+  private final Costs costs = new Costs(null, TOKENS);
 
   private static List<Visit> programme() {
     List<Visit> visits = new ArrayList<>();
@@ -118,7 +118,7 @@ class ScheduleTest {
   private Map<String, Double> least(List<Visit> visits) {
     Map<String, Double> cost = new LinkedHashMap<>();
     for (Visit visit : visits) {
-      double of = costs.packing(visit.checkpoint());
+      double of = costs.packing(visit.checkpoint(), visit.precision());
       for (Piece piece : visit.pieces()) {
         of += costs.piece(visit.checkpoint(), visit.precision(), piece);
       }
@@ -184,7 +184,8 @@ class ScheduleTest {
               Math.max(free[slot], start)
                   + cost
                   + (first
-                      ? costs.reading(visit.checkpoint()) + costs.packing(visit.checkpoint())
+                      ? costs.reading(visit.checkpoint())
+                          + costs.packing(visit.checkpoint(), visit.precision())
                       : 0);
           end = Math.max(end, free[slot]);
         }

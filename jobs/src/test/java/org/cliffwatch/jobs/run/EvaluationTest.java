@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.as;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
+import static org.assertj.core.api.Assertions.within;
 import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
 
 import java.io.ByteArrayOutputStream;
@@ -258,6 +259,55 @@ class EvaluationTest {
             .reduce((a, b) -> b)
             .orElseThrow();
     assertThat(perplexity.roundingSd()).isPositive();
+  }
+
+  @Test
+  void divergencesAreMetricsOfThePrecisionsThatAreCompared() {
+    evaluate("plain", false);
+    evaluate("out", false, "kl=true", "shard_items=4");
+    assertThat(scores("out", "fp32", "copa")).isEqualTo(scores("plain", "fp32", "copa"));
+    assertThat(metrics("out").stream().map(row -> row.precision() + " " + row.metric()))
+        .containsExactly(
+            "fp32 acc",
+            "fp32 perplexity",
+            "fp32 acc",
+            "w8a8 acc",
+            "w8a8 kl",
+            "w8a8 top1_agreement",
+            "w8a8 perplexity",
+            "w8a8 acc",
+            "w8a8 kl",
+            "w8a8 top1_agreement");
+    assertThat(tables("out").degradation("2024").read(Tables.DEGRADATION))
+        .usingRecursiveFieldByFieldElementComparatorIgnoringFields("cellId")
+        .isEqualTo(tables("plain").degradation("2024").read(Tables.DEGRADATION));
+    List<ScoreRow.Choice> choices =
+        scores("out", "w8a8", "copa").stream().flatMap(row -> row.choices().stream()).toList();
+    assertThat(choices)
+        .usingRecursiveFieldByFieldElementComparatorIgnoringFields("kl", "top1Agreed")
+        .isEqualTo(
+            scores("plain", "w8a8", "copa").stream()
+                .flatMap(row -> row.choices().stream())
+                .toList());
+    double tokens = choices.stream().mapToInt(ScoreRow.Choice::tokens).sum();
+    double kl = choices.stream().mapToDouble(ScoreRow.Choice::kl).sum() / tokens;
+    double agreement = choices.stream().mapToInt(ScoreRow.Choice::top1Agreed).sum() / tokens;
+    MetricRow divergence = metrics("out").get(4);
+    assertThat(divergence.value()).isCloseTo(kl, within(1e-12)).isPositive();
+    assertThat(divergence.ciLow()).isLessThan(divergence.value());
+    assertThat(divergence.ciHigh()).isGreaterThan(divergence.value());
+    assertThat(divergence.stderr()).isPositive();
+    assertThat(divergence.items()).isEqualTo(ITEMS);
+    assertThat(metrics("out").get(5).value())
+        .isCloseTo(agreement, within(1e-12))
+        .isBetween(0.01, 0.9999);
+
+    Map<String, Integer> before = files("out");
+    evaluate("out", false, "kl=true");
+    assertThat(files("out")).isEqualTo(before);
+    evaluate("out", false);
+    assertThat(log.toString(StandardCharsets.UTF_8)).contains("2 of 4 cells are committed already");
+    assertThat(metrics("out").stream().map(MetricRow::metric)).doesNotContain("kl");
   }
 
   @Test

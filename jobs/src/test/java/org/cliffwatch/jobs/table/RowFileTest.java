@@ -27,8 +27,8 @@ class RowFileTest {
           false,
           true,
           List.of(
-              new ScoreRow.Choice(-1.5, 2, 3, 0, 4, true, false, false),
-              new ScoreRow.Choice(Double.MIN_VALUE, 5, 6, 0, 7, false, false, false)),
+              new ScoreRow.Choice(-1.5, 2, 3, 0, 4, true, false, false, 0.25, 1),
+              new ScoreRow.Choice(Double.MIN_VALUE, 5, 6, 0, 7, false, false, false, null, null)),
           ScoreRow.OK,
           null);
   private static final ScoreRow REJECTED =

@@ -12,14 +12,26 @@ import java.io.Serializable;
  * @param bytes UTF-8 bytes of the choice without the delimiter; of the original text for a rolling
  *     task
  * @param greedy whether every token was the most likely one
+ * @param divergence from a baseline, or null where it was not compared
  */
 public record ChoiceScore(
-    double logLikelihood, int tokens, int characters, int words, int bytes, boolean greedy)
+    double logLikelihood,
+    int tokens,
+    int characters,
+    int words,
+    int bytes,
+    boolean greedy,
+    Divergence divergence)
     implements Serializable {
 
   public ChoiceScore {
     if (Double.isNaN(logLikelihood)) {
       throw new IllegalArgumentException("log-likelihood is NaN");
     }
+  }
+
+  public ChoiceScore(
+      double logLikelihood, int tokens, int characters, int words, int bytes, boolean greedy) {
+    this(logLikelihood, tokens, characters, words, bytes, greedy, null);
   }
 }

@@ -61,6 +61,11 @@ public record ItemResult(OutputType outputType, int item, Integer gold, List<Cho
     return gold == null ? null : gold.equals(chosenBytes());
   }
 
+  /** Whether every choice was compared with a baseline's. */
+  public boolean isCompared() {
+    return choices.stream().allMatch(choice -> choice.divergence() != null);
+  }
+
   /** The likeliest choice's lead over the next, in nats; infinite where there is only one. */
   public double margin() {
     double best = Double.NEGATIVE_INFINITY;

@@ -90,13 +90,24 @@ final class ItemValues implements MetricState {
     return switch (metric) {
       case PERPLEXITY -> OptionalDouble.of(bootstrap().standardError());
       case BYTE_LIKELIHOOD -> OptionalDouble.of(meanStandardError());
+      case KL, TOP1_AGREEMENT -> OptionalDouble.of(ratioStandardError());
       default -> OptionalDouble.empty();
     };
   }
 
   @Override
   public Interval interval() {
-    return item.length == 0 ? new Interval(Double.NaN, Double.NaN) : bootstrap().interval();
+    if (item.length == 0) {
+      return new Interval(Double.NaN, Double.NaN);
+    }
+    return metric.isDivergence() ? normalInterval() : bootstrap().interval();
+  }
+
+  /** Of a value that is not below 0, and for a share not above 1. */
+  private Interval normalInterval() {
+    double half = Interval.Z_95 * stderr().orElse(Double.NaN);
+    double most = metric.isShare() ? 1 : Double.POSITIVE_INFINITY;
+    return new Interval(Math.max(0, value() - half), Math.min(most, value() + half));
   }
 
   @Override
@@ -140,6 +151,21 @@ final class ItemValues implements MetricState {
       weights += weight[pick];
     }
     return metric.aggregate(total, weights);
+  }
+
+  /**
+   * Of Σ sum / Σ weight over items that are drawn whole: Cochran 1977, Sampling Techniques, 6.4.
+   */
+  private double ratioStandardError() {
+    double ratio = value();
+    double squares = 0;
+    double weights = 0;
+    for (int i = 0; i < sum.length; i++) {
+      double residual = sum[i] - ratio * weight[i];
+      squares += residual * residual;
+      weights += weight[i];
+    }
+    return Math.sqrt(squares * sum.length / (sum.length - 1)) / weights;
   }
 
   private double meanStandardError() {

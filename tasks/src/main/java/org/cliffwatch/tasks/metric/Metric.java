@@ -4,6 +4,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.ToDoubleFunction;
+import java.util.stream.Stream;
 
 /**
  * The metrics a task may name, with lm-evaluation-harness's names and formulas; ll is an item's
@@ -29,7 +31,15 @@ public enum Metric {
    * reports "Likelihood (bytes)" (Ahmadian et al. 2023, Table 3) prints no formula; this one gives
    * every item the same weight, as an accuracy does.
    */
-  BYTE_LIKELIHOOD(true);
+  BYTE_LIKELIHOOD(true),
+  /**
+   * Mean over the scored tokens of KL(baseline ‖ precision), nats: of all choices' tokens, as often
+   * as a choice has them. With {@link #TOP1_AGREEMENT} from Dutta et al. 2024, "Accuracy is Not All
+   * You Need"; the mean is llama.cpp's ({@code --kl-divergence}).
+   */
+  KL(false),
+  /** Share of the scored tokens at which baseline and precision find the same token likeliest. */
+  TOP1_AGREEMENT(true);
 
   private final boolean higherIsBetter;
 
@@ -37,14 +47,23 @@ public enum Metric {
     this.higherIsBetter = higherIsBetter;
   }
 
-  /** The metrics' names, as tables spell them. */
+  /** The names of the metrics that a task may have, as tables spell them. */
   public static List<String> names() {
-    return Arrays.stream(values()).map(Metric::toString).toList();
+    return ofTasks().map(Metric::toString).toList();
   }
 
-  /** The metric of a name. */
+  /** The metric of a name that a task may have. */
   public static Optional<Metric> named(String name) {
-    return Arrays.stream(values()).filter(metric -> metric.toString().equals(name)).findFirst();
+    return ofTasks().filter(metric -> metric.toString().equals(name)).findFirst();
+  }
+
+  private static Stream<Metric> ofTasks() {
+    return Arrays.stream(values()).filter(metric -> !metric.isDivergence());
+  }
+
+  /** Whether this compares two models' distributions, rather than answers with the truth. */
+  public boolean isDivergence() {
+    return this == KL || this == TOP1_AGREEMENT;
   }
 
   public boolean higherIsBetter() {
@@ -60,7 +79,7 @@ public enum Metric {
    * Whether this is a share or a likelihood, in [0, 1]: differences are told in percentage points.
    */
   public boolean isShare() {
-    return isAccuracy() || this == BYTE_LIKELIHOOD;
+    return isAccuracy() || this == BYTE_LIKELIHOOD || this == TOP1_AGREEMENT;
   }
 
   /**
@@ -100,6 +119,8 @@ public enum Metric {
           ItemValues.of(this, result.item(), logLikelihood, first.bytes());
       case BYTE_LIKELIHOOD ->
           ItemValues.of(this, result.item(), Math.exp(logLikelihood / first.bytes()), 1);
+      case KL -> divergence(result, Divergence::kl);
+      case TOP1_AGREEMENT -> divergence(result, Divergence::top1Agreed);
     };
   }
 
@@ -121,6 +142,20 @@ public enum Metric {
       case BITS_PER_BYTE -> -mean / Math.log(2);
       default -> mean;
     };
+  }
+
+  private MetricState divergence(ItemResult result, ToDoubleFunction<Divergence> of) {
+    double sum = 0;
+    long tokens = 0;
+    for (ChoiceScore choice : result.choices()) {
+      if (choice.divergence() == null) {
+        throw new IllegalArgumentException(
+            "item " + result.item() + " was not compared with a baseline");
+      }
+      sum += of.applyAsDouble(choice.divergence());
+      tokens += choice.tokens();
+    }
+    return ItemValues.of(this, result.item(), sum, tokens);
   }
 
   private MetricState proportion(ItemResult result, Boolean correct) {

@@ -7,8 +7,6 @@ record Proportion(Metric metric, long right, long items) implements MetricState 
   private static final long serialVersionUID = 1L;
 
   /** The 0.975 quantile of the standard normal distribution. */
-  private static final double Z_95 = 1.959963984540054;
-
   @Override
   public MetricState merge(MetricState other) {
     if (!(other instanceof Proportion p) || p.metric != metric) {
@@ -38,9 +36,9 @@ record Proportion(Metric metric, long right, long items) implements MetricState 
   public Interval interval() {
     double n = items;
     double p = value();
-    double z2 = Z_95 * Z_95;
+    double z2 = Interval.Z_95 * Interval.Z_95;
     double centre = (p + z2 / (2 * n)) / (1 + z2 / n);
-    double half = Z_95 / (1 + z2 / n) * Math.sqrt(p * (1 - p) / n + z2 / (4 * n * n));
+    double half = Interval.Z_95 / (1 + z2 / n) * Math.sqrt(p * (1 - p) / n + z2 / (4 * n * n));
     return new Interval(Math.max(0, centre - half), Math.min(1, centre + half));
   }
 }

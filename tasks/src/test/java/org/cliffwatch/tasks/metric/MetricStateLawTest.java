@@ -22,7 +22,7 @@ class MetricStateLawTest {
 
   private static OutputType outputType(Metric metric) {
     return switch (metric) {
-      case ACC, ACC_NORM, ACC_BYTES -> OutputType.MULTIPLE_CHOICE;
+      case ACC, ACC_NORM, ACC_BYTES, KL, TOP1_AGREEMENT -> OutputType.MULTIPLE_CHOICE;
       case PERPLEXITY, BYTE_LIKELIHOOD -> OutputType.LOGLIKELIHOOD;
       case WORD_PERPLEXITY, BYTE_PERPLEXITY, BITS_PER_BYTE -> OutputType.LOGLIKELIHOOD_ROLLING;
     };
@@ -35,14 +35,16 @@ class MetricStateLawTest {
     for (int item = 0; item < items; item++) {
       List<ChoiceScore> scores = new ArrayList<>();
       for (int i = 0; i < choices; i++) {
+        int tokens = 1 + random.nextInt(9);
         scores.add(
             new ChoiceScore(
                 -50 * random.nextDouble() / 3,
-                1 + random.nextInt(9),
+                tokens,
                 1 + random.nextInt(40),
                 1 + random.nextInt(20),
                 1 + random.nextInt(80),
-                random.nextBoolean()));
+                random.nextBoolean(),
+                new Divergence(random.nextDouble(), random.nextInt(tokens + 1))));
       }
       results.add(
           new ItemResult(

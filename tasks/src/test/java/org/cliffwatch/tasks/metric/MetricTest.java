@@ -124,6 +124,45 @@ class MetricTest {
     assertThat(none.stderr()).isEmpty();
   }
 
+  @Test
+  void divergencesAreMeansOverTheTokensOfAllChoices() {
+    List<ItemResult> items =
+        List.of(compared(0, 0.5, 2, 3, 1), compared(1, 0.25, 4, 5, 5), compared(2, 0, 3, 3, 3));
+    MetricState kl = Metric.KL.over(items);
+    assertThat(kl.value()).isCloseTo(2 * 0.75 / 20, within(TOLERANCE));
+    // Residuals 0.625, −0.175, −0.45 of 20 tokens.
+    assertThat(kl.stderr().orElseThrow())
+        .isCloseTo(Math.sqrt(0.62375 * 3 / 2) / 20, within(TOLERANCE));
+    assertThat(kl.interval().low()).isZero();
+    assertThat(kl.interval().high()).isCloseTo(0.075 + 1.959964 * 0.0483639, within(1e-6));
+    MetricState agreement = Metric.TOP1_AGREEMENT.over(items);
+    assertThat(agreement.value()).isCloseTo(2 * 9 / 20.0, within(TOLERANCE));
+    assertThat(Metric.KL.higherIsBetter()).isFalse();
+    assertThat(Metric.TOP1_AGREEMENT.higherIsBetter()).isTrue();
+    ItemResult alone = reference(0, -4, 8);
+    assertThat(alone.isCompared()).isFalse();
+    assertThatThrownBy(() -> Metric.KL.of(alone))
+        .hasMessage("item 0 was not compared with a baseline");
+  }
+
+  /** No task can be asked for what only a baseline can tell. */
+  @Test
+  void divergencesAreNoMetricsOfTasks() {
+    assertThat(Metric.named("kl")).isEmpty();
+    assertThat(Metric.names()).contains("acc").doesNotContain("kl", "top1_agreement");
+  }
+
+  /** Two choices of that divergence each, of {@code tokens} and {@code moreTokens} tokens. */
+  private static ItemResult compared(int item, double kl, int tokens, int moreTokens, int agreed) {
+    return new ItemResult(
+        OutputType.MULTIPLE_CHOICE,
+        item,
+        0,
+        List.of(
+            new ChoiceScore(-1, tokens, 1, 0, 1, false, new Divergence(kl, agreed)),
+            new ChoiceScore(-2, moreTokens, 1, 0, 1, false, new Divergence(kl, agreed))));
+  }
+
   private static ItemResult page(int item, double logLikelihood, int words, int bytes) {
     return new ItemResult(
         OutputType.LOGLIKELIHOOD_ROLLING,
