@@ -2,45 +2,52 @@ package org.cliffwatch.jobs.executor;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.spark.network.util.JavaUtils;
 import org.cliffwatch.jobs.plan.Sha256;
+import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 
 /**
  * Brings checkpoints of any Hadoop file system to this host, once: the readers map files into
  * memory. Local ones are used where they are. The cache folder is {@code CLIFFWATCH_CACHE}, else
  * {@code cliffwatch-cache} in the temporary folder; entries are keyed by URI and by every file's
- * name, length and time.
+ * name, length and time. It keeps {@code CLIFFWATCH_CACHE_BYTES}, else four fifths of what the disk
+ * has room for; what is open is never removed.
  */
 public final class LocalCheckpoints {
-  /** What the threads of this process lock, by the entry they want. */
-  private static final Map<Path, Object> COPYING = new ConcurrentHashMap<>();
+  private static final double SHARE_OF_DISK = 0.8;
 
   private final Configuration configuration;
   private final Path cache;
+  private final long mostBytes;
 
   public LocalCheckpoints(Configuration configuration) {
-    this(configuration, cache());
+    this(
+        configuration,
+        cache(),
+        System.getenv("CLIFFWATCH_CACHE_BYTES") == null
+            ? 0
+            : bytes(System.getenv("CLIFFWATCH_CACHE_BYTES")));
   }
 
-  LocalCheckpoints(Configuration configuration, Path cache) {
+  /**
+   * @param mostBytes what the cache keeps; 0: by the disk
+   */
+  LocalCheckpoints(Configuration configuration, Path cache, long mostBytes) {
     this.configuration = configuration;
     this.cache = cache;
+    this.mostBytes = mostBytes;
   }
 
   private static Path cache() {
@@ -50,13 +57,56 @@ public final class LocalCheckpoints {
         : Path.of(System.getProperty("java.io.tmpdir"), "cliffwatch-cache");
   }
 
-  /** The checkpoint's path on this host, after copying it here if need be. */
-  public Path local(String uri) {
+  /** A number of bytes, or as Spark spells sizes: 500g. */
+  static long bytes(String text) {
+    try {
+      long bytes = JavaUtils.byteStringAsBytes(text);
+      if (bytes > 0) {
+        return bytes;
+      }
+    } catch (NumberFormatException e) {
+      // said below
+    }
+    throw new InvalidInputException(
+        "CLIFFWATCH_CACHE_BYTES: found '" + text + "', expected a size such as 500g");
+  }
+
+  /**
+   * Opens a checkpoint, after copying it here if need be. Its copy stays as long as it is open.
+   *
+   * @throws InvalidInputException as {@link Checkpoint#open} has it
+   * @throws UncheckedIOException if it cannot be copied
+   */
+  public Checkpoint open(String uri) {
+    Local local = local(uri);
+    try {
+      return Checkpoint.open(local.path()).onClose(local::close);
+    } catch (RuntimeException | Error e) {
+      local.close();
+      throw e;
+    }
+  }
+
+  /**
+   * Where a checkpoint lies on this host.
+   *
+   * @param held its copy, in use until it is closed; null for one that is used where it is
+   */
+  record Local(Path path, HostCache.Held held) implements AutoCloseable {
+    @Override
+    public void close() {
+      if (held != null) {
+        held.close();
+      }
+    }
+  }
+
+  Local local(String uri) {
     try {
       org.apache.hadoop.fs.Path remote = new org.apache.hadoop.fs.Path(uri);
       FileSystem files = remote.getFileSystem(configuration);
       if (files.getUri().getScheme().equals("file")) {
-        return Path.of(files.makeQualified(remote).toUri().getPath());
+        return new Local(Path.of(files.makeQualified(remote).toUri().getPath()), null);
       }
       return staged(files, remote);
     } catch (IOException e) {
@@ -64,7 +114,7 @@ public final class LocalCheckpoints {
     }
   }
 
-  private Path staged(FileSystem files, org.apache.hadoop.fs.Path remote) throws IOException {
+  private Local staged(FileSystem files, org.apache.hadoop.fs.Path remote) throws IOException {
     FileStatus status = files.getFileStatus(remote);
     List<FileStatus> contents =
         status.isFile()
@@ -73,38 +123,27 @@ public final class LocalCheckpoints {
                 .filter(FileStatus::isFile)
                 .sorted(Comparator.comparing(FileStatus::getPath))
                 .toList();
-    Path entry = cache.resolve(key(contents));
-    Path target = status.isFile() ? entry.resolve(remote.getName()) : entry;
-    if (Files.isDirectory(entry)) {
-      return target;
-    }
-    Files.createDirectories(cache);
-    // Who wants the same files waits instead of copying them: first the threads of this process,
-    // which holds a file's lock as a whole, then other executors of this host.
-    synchronized (COPYING.computeIfAbsent(entry, e -> new Object())) {
-      try (FileChannel lock =
-              FileChannel.open(
-                  cache.resolve(entry.getFileName() + ".lock"),
-                  StandardOpenOption.CREATE,
-                  StandardOpenOption.WRITE);
-          var held = lock.lock()) {
-        if (held.isValid() && !Files.isDirectory(entry)) {
-          copy(files, contents, entry);
-        }
-      }
-    }
-    return target;
+    long bytes = contents.stream().mapToLong(FileStatus::getLen).sum();
+    HostCache.Held held =
+        new HostCache(cache, most()).hold(key(contents), bytes, to -> copy(files, contents, to));
+    Path folder = held.folder();
+    return new Local(status.isFile() ? folder.resolve(remote.getName()) : folder, held);
   }
 
-  private static void copy(FileSystem files, List<FileStatus> contents, Path entry)
+  private long most() throws IOException {
+    if (mostBytes > 0) {
+      return mostBytes;
+    }
+    Files.createDirectories(cache);
+    long room = Files.getFileStore(cache).getUsableSpace();
+    return (long) (SHARE_OF_DISK * (room + new HostCache(cache, 0).bytes()));
+  }
+
+  private static void copy(FileSystem files, List<FileStatus> contents, Path to)
       throws IOException {
-    Path unfinished = entry.resolveSibling(entry.getFileName() + ".unfinished");
-    deleteTree(unfinished);
-    Files.createDirectories(unfinished);
     for (FileStatus file : contents) {
       try (var in = files.open(file.getPath())) {
-        Path copy = unfinished.resolve(file.getPath().getName());
-        long copied = Files.copy(in, copy, StandardCopyOption.REPLACE_EXISTING);
+        long copied = Files.copy(in, to.resolve(file.getPath().getName()));
         if (copied != file.getLen()) {
           throw new IOException(
               file.getPath() + ": copied " + copied + " bytes, expected " + file.getLen());
@@ -123,17 +162,6 @@ public final class LocalCheckpoints {
                     Instant.ofEpochMilli(now.getModificationTime()),
                     file.getLen(),
                     Instant.ofEpochMilli(file.getModificationTime())));
-      }
-    }
-    Files.move(unfinished, entry, StandardCopyOption.ATOMIC_MOVE);
-  }
-
-  private static void deleteTree(Path folder) throws IOException {
-    if (Files.exists(folder)) {
-      try (Stream<Path> files = Files.walk(folder)) {
-        for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-          Files.delete(file);
-        }
       }
     }
   }

@@ -93,8 +93,7 @@ final class CheckpointReading
 
   private FingerprintedCheckpoint read(CheckpointAt at, List<CheckpointRow.File> files) {
     long now = System.currentTimeMillis();
-    try (Checkpoint checkpoint =
-        Checkpoint.open(new LocalCheckpoints(configuration()).local(at.uri()))) {
+    try (Checkpoint checkpoint = new LocalCheckpoints(configuration()).open(at.uri())) {
       // Whatever we cannot run must be said before anything is scored.
       Inventory inventory = Inventory.of(checkpoint);
       Tokenizer tokenizer = Tokenizer.open(checkpoint);

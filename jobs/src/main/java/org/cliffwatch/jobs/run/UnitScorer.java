@@ -292,7 +292,7 @@ final class UnitScorer implements Serializable {
                 settings.seed()),
             () ->
                 new LocalCheckpoints(hadoop.value().value())
-                    .local(visit.checkpoint().checkpoint().uri()));
+                    .open(visit.checkpoint().checkpoint().uri()));
   }
 
   private static List<Request> requests(Questions questions, List<ItemRecord> records) {

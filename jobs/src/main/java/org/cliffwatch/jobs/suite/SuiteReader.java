@@ -45,7 +45,12 @@ public final class SuiteReader {
 
   /** Variables of the same prefix that are not suite keys. */
   private static final Set<String> OTHER_VARIABLES =
-      Set.of("CLIFFWATCH_SHARED", "CLIFFWATCH_CACHE", "CLIFFWATCH_HOME", "CLIFFWATCH_JAVA_OPTS");
+      Set.of(
+          "CLIFFWATCH_SHARED",
+          "CLIFFWATCH_CACHE",
+          "CLIFFWATCH_CACHE_BYTES",
+          "CLIFFWATCH_HOME",
+          "CLIFFWATCH_JAVA_OPTS");
 
   private static final List<String> BACKENDS = List.of("auto", "onednn", "reference", "cuda");
   private static final List<String> BOS_RULES = List.of("auto", "never", "always");

@@ -55,7 +55,7 @@ class LocalCheckpointsTest {
     RemoteFiles.onOpen = () -> {};
     Configuration configuration = new Configuration();
     configuration.setClass("fs.remote.impl", RemoteFiles.class, RawLocalFileSystem.class);
-    checkpoints = new LocalCheckpoints(configuration, folder.resolve("cache"));
+    checkpoints = new LocalCheckpoints(configuration, folder.resolve("cache"), 0);
     Files.createDirectories(folder.resolve("there"));
     Files.writeString(folder.resolve("there/config.json"), "{}");
     Files.writeString(folder.resolve("there/model.safetensors"), "weights");
@@ -64,11 +64,11 @@ class LocalCheckpointsTest {
 
   @Test
   void isCopiedOnceAndUsedAfter() throws IOException {
-    Path local = checkpoints.local(uri);
-    assertThat(checkpoints.local(uri)).isEqualTo(local);
+    Path local = checkpoints.local(uri).path();
+    assertThat(checkpoints.local(uri).path()).isEqualTo(local);
     assertThat(Files.readString(local.resolve("model.safetensors"))).isEqualTo("weights");
     assertThat(RemoteFiles.OPENED).containsExactly("config.json", "model.safetensors");
-    Path file = checkpoints.local(uri + "/model.safetensors");
+    Path file = checkpoints.local(uri + "/model.safetensors").path();
     assertThat(Files.readString(file)).isEqualTo("weights");
   }
 
@@ -78,7 +78,7 @@ class LocalCheckpointsTest {
     List<Thread> threads = new ArrayList<>();
     List<FutureTask<Path>> tasks = new ArrayList<>();
     for (int i = 0; i < 4; i++) {
-      tasks.add(new FutureTask<>(() -> checkpoints.local(uri)));
+      tasks.add(new FutureTask<>(() -> checkpoints.local(uri).path()));
       threads.add(new Thread(tasks.get(i)));
     }
     RemoteFiles.onOpen =
@@ -117,7 +117,7 @@ class LocalCheckpointsTest {
         .hasMessageContaining("model.safetensors: changed while it was copied: found 7 bytes of")
         .hasMessageContaining(", expected 7 of ");
     RemoteFiles.onOpen = () -> {};
-    Path local = checkpoints.local(uri);
+    Path local = checkpoints.local(uri).path();
     assertThat(Files.readString(local.resolve("model.safetensors"))).isEqualTo("WEIGHTS");
   }
 
@@ -132,7 +132,7 @@ class LocalCheckpointsTest {
         };
     assertThatThrownBy(() -> checkpoints.local(uri)).hasMessageContaining("the line is cut");
     RemoteFiles.onOpen = () -> {};
-    Path local = checkpoints.local(uri);
+    Path local = checkpoints.local(uri).path();
     try (Stream<Path> files = Files.list(local)) {
       assertThat(files.map(file -> file.getFileName().toString()))
           .containsExactlyInAnyOrder("config.json", "model.safetensors");

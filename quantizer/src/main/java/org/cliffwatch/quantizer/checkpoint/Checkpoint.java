@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import org.cliffwatch.quantizer.InvalidInputException;
 
@@ -21,6 +22,7 @@ public final class Checkpoint implements AutoCloseable {
   private final ConfigFields config;
   private final Supplier<TokenizerFiles> tokenizer;
   private final OpenedFiles files;
+  private final AtomicReference<Runnable> onClose = new AtomicReference<>(() -> {});
   private volatile Map<String, StoredTensor> tensors;
 
   private Checkpoint(
@@ -155,10 +157,21 @@ public final class Checkpoint implements AutoCloseable {
     return tensor;
   }
 
+  /**
+   * Has an action run when this is closed, once: who brought the files here may take them away.
+   *
+   * @return this
+   */
+  public Checkpoint onClose(Runnable action) {
+    onClose.set(action);
+    return this;
+  }
+
   /** Lets go of the mapped files, which are unmapped when the last tensor is garbage. */
   @Override
   public void close() {
     tensors = null;
+    onClose.getAndSet(() -> {}).run();
   }
 
   private Map<String, StoredTensor> open() {

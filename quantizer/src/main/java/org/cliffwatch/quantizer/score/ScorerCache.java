@@ -1,7 +1,6 @@
 package org.cliffwatch.quantizer.score;
 
 import java.lang.management.ManagementFactory;
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Supplier;
@@ -144,10 +143,11 @@ public final class ScorerCache {
   /**
    * A scorer of a key, its model built by the first caller while others that want it wait.
    *
-   * @param path where the checkpoint lies on this host; asked only when it must be built
+   * @param open opens the checkpoint, which is closed with its model; asked only when that must be
+   *     built
    * @throws InvalidInputException if we cannot run it, or it is not the key's checkpoint any more
    */
-  public Lease lease(Key key, Supplier<Path> path) {
+  public Lease lease(Key key, Supplier<Checkpoint> open) {
     Built built = key.built();
     Entry entry;
     synchronized (this) {
@@ -159,7 +159,7 @@ public final class ScorerCache {
       synchronized (entry) {
         model = current(entry);
         if (model == null) {
-          model = build(built, entry, path.get());
+          model = build(built, entry, open.get());
         }
       }
       return new Lease(entry, Scorer.sharing(model, key.bos(), key.seed()));
@@ -187,9 +187,8 @@ public final class ScorerCache {
     }
   }
 
-  private Model build(Built built, Entry entry, Path path) {
+  private Model build(Built built, Entry entry, Checkpoint checkpoint) {
     long start = System.nanoTime();
-    Checkpoint checkpoint = Checkpoint.open(path);
     Model model;
     try {
       requireIdentity(checkpoint, built.checkpoint());
@@ -216,7 +215,7 @@ public final class ScorerCache {
     }
     LOG.info(
         "built {} {} {}: {} MiB in {} ms",
-        path,
+        checkpoint.path(),
         built.precision().name(),
         built.kernel(),
         model.decoder().bytes() >> 20,

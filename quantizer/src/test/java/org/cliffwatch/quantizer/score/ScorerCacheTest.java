@@ -20,6 +20,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Change;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
@@ -79,7 +80,7 @@ class ScorerCacheTest {
   void scorersOfOneModelShareIt() throws IOException {
     Path opt = checkpoint("opt-bare");
     ScorerCache cache = new ScorerCache(Long.MAX_VALUE);
-    try (var first = cache.lease(key(opt, kernel(), 1), () -> opt);
+    try (var first = cache.lease(key(opt, kernel(), 1), () -> Checkpoint.open(opt));
         var second = cache.lease(key(opt, kernel(), 2), ScorerCacheTest::mustNotBuild)) {
       assertThat(cache.bytes()).isEqualTo(first.scorer().bytes());
       assertThat(second.scorer().score(REQUESTS, 0)).isEqualTo(first.scorer().score(REQUESTS, 0));
@@ -92,7 +93,8 @@ class ScorerCacheTest {
 
   private long bytes(Path checkpoint) {
     ScorerCache unlimited = new ScorerCache(Long.MAX_VALUE);
-    try (var lease = unlimited.lease(key(checkpoint, kernel(), 1), () -> checkpoint)) {
+    try (var lease =
+        unlimited.lease(key(checkpoint, kernel(), 1), () -> Checkpoint.open(checkpoint))) {
       return lease.scorer().bytes();
     } finally {
       unlimited.clear();
@@ -107,7 +109,7 @@ class ScorerCacheTest {
     long one = bytes(a);
     ScorerCache cache = new ScorerCache(2 * one);
     for (Path path : List.of(a, b, a, c)) {
-      cache.lease(key(path, kernel(), 1), () -> path).close();
+      cache.lease(key(path, kernel(), 1), () -> Checkpoint.open(path)).close();
       assertThat(cache.bytes()).isLessThanOrEqualTo(2 * one);
     }
     // b was idle longest: it went, a stayed.
@@ -117,8 +119,29 @@ class ScorerCacheTest {
     cache.clear();
   }
 
-  private static Path mustNotBuild() {
+  private static Checkpoint mustNotBuild() {
     throw new IllegalStateException("asked to build");
+  }
+
+  /** What was opened to build a model is closed with it, and where it cannot be built. */
+  @Test
+  void aCheckpointIsClosedWithItsModel() throws IOException {
+    Path opt = checkpoint("opt-bare");
+    ScorerCache cache = new ScorerCache(Long.MAX_VALUE);
+    AtomicInteger closed = new AtomicInteger();
+    cache
+        .lease(key(opt, kernel(), 1), () -> Checkpoint.open(opt).onClose(closed::incrementAndGet))
+        .close();
+    assertThat(closed).hasValue(0);
+    cache.clear();
+    assertThat(closed).hasValue(1);
+    assertThatThrownBy(
+            () ->
+                cache.lease(
+                    key("another", kernel(), 1),
+                    () -> Checkpoint.open(opt).onClose(closed::incrementAndGet)))
+        .isInstanceOf(InvalidInputException.class);
+    assertThat(closed).hasValue(2);
   }
 
   @Test
@@ -126,9 +149,9 @@ class ScorerCacheTest {
     Path opt = checkpoint("opt-bare");
     Path bloom = checkpoint("bloom-six-heads");
     ScorerCache cache = new ScorerCache(0);
-    try (var first = cache.lease(key(opt, kernel(), 1), () -> opt)) {
+    try (var first = cache.lease(key(opt, kernel(), 1), () -> Checkpoint.open(opt))) {
       List<Score> before = first.scorer().score(REQUESTS, 0);
-      cache.lease(key(bloom, kernel(), 1), () -> bloom).close();
+      cache.lease(key(bloom, kernel(), 1), () -> Checkpoint.open(bloom)).close();
       assertThat(cache.bytes()).isEqualTo(first.scorer().bytes());
       assertThat(first.scorer().score(REQUESTS, 0)).isEqualTo(before);
     }
@@ -140,11 +163,11 @@ class ScorerCacheTest {
     Path opt = checkpoint("opt-bare");
     ScorerCache cache = new ScorerCache(Long.MAX_VALUE);
     Path missing = folder.resolve("missing");
-    assertThatThrownBy(() -> cache.lease(key(opt, kernel(), 1), () -> missing))
+    assertThatThrownBy(() -> cache.lease(key(opt, kernel(), 1), () -> Checkpoint.open(missing)))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining(missing.toString());
     assertThat(cache.bytes()).isZero();
-    cache.lease(key(opt, kernel(), 1), () -> opt).close();
+    cache.lease(key(opt, kernel(), 1), () -> Checkpoint.open(opt)).close();
     cache.clear();
   }
 
@@ -154,7 +177,7 @@ class ScorerCacheTest {
     Path found = checkpoint("opt-bare", 'b');
     ScorerCache.Key key = key(planned, kernel(), 1);
     ScorerCache cache = new ScorerCache(Long.MAX_VALUE);
-    assertThatThrownBy(() -> cache.lease(key, () -> found))
+    assertThatThrownBy(() -> cache.lease(key, () -> Checkpoint.open(found)))
         .isInstanceOf(InvalidInputException.class)
         .hasMessage(
             "%s: found a checkpoint of content %s, expected %s: it was replaced since the run was"
@@ -167,7 +190,7 @@ class ScorerCacheTest {
   void leaseIsOverWhenClosed() throws IOException {
     Path opt = checkpoint("opt-bare");
     ScorerCache cache = new ScorerCache(0);
-    try (var other = cache.lease(key(opt, kernel(), 1), () -> opt)) {
+    try (var other = cache.lease(key(opt, kernel(), 1), () -> Checkpoint.open(opt))) {
       var lease = cache.lease(key(opt, kernel(), 1), ScorerCacheTest::mustNotBuild);
       Scorer scorer = lease.scorer();
       lease.close();
@@ -202,11 +225,12 @@ class ScorerCacheTest {
               }
               return Model.load(checkpoint, inventory, precision, backend);
             });
-    cache.lease(key(idle, kernel(), 1), () -> idle).close();
+    cache.lease(key(idle, kernel(), 1), () -> Checkpoint.open(idle)).close();
     ExecutorService pool = Executors.newFixedThreadPool(2);
     List<Future<ScorerCache.Lease>> leases = new ArrayList<>();
     for (Path path : cold) {
-      leases.add(pool.submit(() -> cache.lease(key(path, kernel(), 1), () -> path)));
+      leases.add(
+          pool.submit(() -> cache.lease(key(path, kernel(), 1), () -> Checkpoint.open(path))));
     }
     await(bothBuild);
     assertThat(cache.bytes()).as("two being built, none idle").isEqualTo(2 * expectedBytes(idle));
@@ -253,8 +277,8 @@ class ScorerCacheTest {
               }
               return Model.load(checkpoint, inventory, precision, backend);
             });
-    cache[0].lease(key(idle, kernel(), 1), () -> idle).close();
-    assertThatThrownBy(() -> cache[0].lease(key(cold, kernel(), 1), () -> cold))
+    cache[0].lease(key(idle, kernel(), 1), () -> Checkpoint.open(idle)).close();
+    assertThatThrownBy(() -> cache[0].lease(key(cold, kernel(), 1), () -> Checkpoint.open(cold)))
         .hasMessage("fails while it is loaded");
     assertThat(duringFailure[0]).isGreaterThan(one);
     assertThat(cache[0].bytes()).isEqualTo(one);
@@ -270,7 +294,7 @@ class ScorerCacheTest {
     ScorerCache.Key key = key(opt, kernel(), 1);
     ScorerCache cache = new ScorerCache(Long.MAX_VALUE);
     List<Score> before;
-    try (var lease = cache.lease(key, () -> opt)) {
+    try (var lease = cache.lease(key, () -> Checkpoint.open(opt))) {
       before = lease.scorer().score(REQUESTS, 0);
       Path copy = Files.copy(file, folder.resolve("copy"));
       Files.move(copy, file, StandardCopyOption.REPLACE_EXISTING);
@@ -278,12 +302,12 @@ class ScorerCacheTest {
           .isInstanceOf(InvalidInputException.class)
           .hasMessageContaining("changed while it was in use");
     }
-    try (var lease = cache.lease(key, () -> opt)) {
+    try (var lease = cache.lease(key, () -> Checkpoint.open(opt))) {
       assertThat(lease.scorer().score(REQUESTS, 0)).isEqualTo(before);
       assertThat(cache.bytes()).isEqualTo(lease.scorer().bytes());
     }
     Change.REPLACED.apply(file);
-    assertThatThrownBy(() -> cache.lease(key, () -> opt))
+    assertThatThrownBy(() -> cache.lease(key, () -> Checkpoint.open(opt)))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("it was replaced since the run was planned");
     assertThat(cache.bytes()).isZero();
@@ -296,7 +320,7 @@ class ScorerCacheTest {
     ScorerCache cache = new ScorerCache(1);
     List<List<Score>> expected = new ArrayList<>();
     for (Path variant : variants) {
-      try (var lease = cache.lease(key(variant, kernel(), 1), () -> variant)) {
+      try (var lease = cache.lease(key(variant, kernel(), 1), () -> Checkpoint.open(variant))) {
         expected.add(lease.scorer().score(REQUESTS, 1));
       }
     }
@@ -311,7 +335,8 @@ class ScorerCacheTest {
           pool.submit(
               () -> {
                 Path variant = variants.get(v);
-                try (var lease = cache.lease(key(variant, kernel(), 1), () -> variant)) {
+                try (var lease =
+                    cache.lease(key(variant, kernel(), 1), () -> Checkpoint.open(variant))) {
                   return lease.scorer().score(REQUESTS, 1);
                 }
               }));
@@ -368,7 +393,7 @@ class ScorerCacheTest {
       Path wide = Path.of(arguments[1]);
       ScorerCache.Key key = key(wide, arguments[0], 1);
       for (int i = 0; i < COUNT; i++) {
-        try (var lease = cache.lease(key, () -> wide)) {
+        try (var lease = cache.lease(key, () -> Checkpoint.open(wide))) {
           lease.scorer().score(REQUESTS, 0);
         }
         System.gc();
