@@ -121,6 +121,7 @@ public final class Evaluate implements Callable<Integer> {
         Plan plan = evaluation.plan();
         try (PrintStream data = Report.stdout()) {
           data.print(Summary.of(plan, fresh));
+          data.print(Summary.of(evaluation.estimate(plan), spark.getConf()));
         }
         Report.warn(plan.warnings(), System.err);
         return ExitCode.DONE;

@@ -215,6 +215,19 @@ final class HostCache {
     }
   }
 
+  /** The keys whose folders are there. */
+  List<String> kept() throws IOException {
+    if (!Files.isDirectory(root)) {
+      return List.of();
+    }
+    try (Stream<Path> entries = Files.list(root)) {
+      return entries
+          .filter(entry -> Files.isDirectory(entry) && sibling(entry, "").equals(entry))
+          .map(entry -> entry.getFileName().toString())
+          .toList();
+    }
+  }
+
   /** Bytes of all folders, of those that a crash has left too. */
   long bytes() throws IOException {
     if (!Files.isDirectory(root)) {

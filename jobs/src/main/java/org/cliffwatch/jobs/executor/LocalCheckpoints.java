@@ -15,6 +15,7 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.spark.network.util.JavaUtils;
 import org.cliffwatch.jobs.plan.Sha256;
+import org.cliffwatch.jobs.table.CheckpointRow;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 
@@ -114,6 +115,11 @@ public final class LocalCheckpoints {
     }
   }
 
+  /** The keys of the copies on this host. */
+  public List<String> kept() throws IOException {
+    return new HostCache(cache, 0).kept();
+  }
+
   private Local staged(FileSystem files, org.apache.hadoop.fs.Path remote) throws IOException {
     FileStatus status = files.getFileStatus(remote);
     List<FileStatus> contents =
@@ -121,13 +127,23 @@ public final class LocalCheckpoints {
             ? List.of(status)
             : Arrays.stream(files.listStatus(remote))
                 .filter(FileStatus::isFile)
-                .sorted(Comparator.comparing(FileStatus::getPath))
+                .sorted(Comparator.comparing(file -> file.getPath().getName()))
                 .toList();
     long bytes = contents.stream().mapToLong(FileStatus::getLen).sum();
     HostCache.Held held =
-        new HostCache(cache, most()).hold(key(contents), bytes, to -> copy(files, contents, to));
+        new HostCache(cache, most())
+            .hold(key(remote.toString(), files(contents)), bytes, to -> copy(files, contents, to));
     Path folder = held.folder();
     return new Local(status.isFile() ? folder.resolve(remote.getName()) : folder, held);
+  }
+
+  private static List<CheckpointRow.File> files(List<FileStatus> contents) {
+    return contents.stream()
+        .map(
+            file ->
+                new CheckpointRow.File(
+                    file.getPath().getName(), file.getLen(), file.getModificationTime()))
+        .toList();
   }
 
   private long most() throws IOException {
@@ -166,13 +182,22 @@ public final class LocalCheckpoints {
     }
   }
 
-  private static String key(List<FileStatus> contents) {
+  /**
+   * What a copy is called: by the checkpoint's place, and every file's name, length and time.
+   *
+   * @param files by name
+   */
+  public String key(String uri, List<CheckpointRow.File> files) throws IOException {
+    org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(uri);
     MessageDigest digest = Sha256.digest();
-    for (FileStatus file : contents) {
-      String line =
-          file.getPath() + "\t" + file.getLen() + "\t" + file.getModificationTime() + "\n";
-      digest.update(line.getBytes(StandardCharsets.UTF_8));
+    update(digest, path.getFileSystem(configuration).makeQualified(path).toString());
+    for (CheckpointRow.File file : files) {
+      update(digest, file.name() + "\t" + file.size() + "\t" + file.modified());
     }
     return Sha256.hex(digest);
+  }
+
+  private static void update(MessageDigest digest, String line) {
+    digest.update((line + "\n").getBytes(StandardCharsets.UTF_8));
   }
 }

@@ -106,6 +106,8 @@ final class CheckpointReading
               checkpoint.identity(),
               inventory.architecture().family(),
               sum(checkpoint, StoredTensor::elements),
+              elements(inventory.quantized()),
+              elements(inventory.kept().subList(1, inventory.kept().size())),
               sum(checkpoint, StoredTensor::bytes),
               context.isPresent() ? (Integer) context.getAsInt() : null,
               tokenizer.addsBos(),
@@ -120,6 +122,10 @@ final class CheckpointReading
       LOG.error("{} cannot be read", at.uri(), e);
       return FingerprintedCheckpoint.refused(at, at.uri() + ": " + e);
     }
+  }
+
+  private static long elements(List<Inventory.Matrix> matrices) {
+    return matrices.stream().mapToLong(Inventory.Matrix::elements).sum();
   }
 
   private static long sum(Checkpoint checkpoint, ToLongFunction<StoredTensor> of) {

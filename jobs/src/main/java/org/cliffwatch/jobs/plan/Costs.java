@@ -1,27 +1,37 @@
 package org.cliffwatch.jobs.plan;
 
+import java.io.Serializable;
 import java.util.List;
+import java.util.Map;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.scheme.Precision;
 
 /**
- * What work is expected to cost, in tokens × parameters of a float32 model. Only ratios matter: to
- * balance slots, and to tell how much of a run is done.
+ * What work is expected to cost, in seconds of a thread: tokens × parameters by the rate of a usual
+ * processor, corrected by what earlier runs measured. To balance slots, and to tell how long a run
+ * takes.
  */
-public final class Costs {
+public final class Costs implements Serializable {
+  private static final long serialVersionUID = 1L;
+
   private static final double CHARACTERS_A_TOKEN = 4;
+
+  /** Tokens × parameters a second and thread, in float32: between what AVX2 and AVX-512 reach. */
+  private static final double RATE = 6e10;
 
   /** What a token costs beside the products with the weights, as parameters. */
   private static final double PARAMETERS_A_TOKEN = 2e6;
 
-  /** A cell's file, as tokens × parameters: 10 ms where a token of 135M parameters takes 0.6. */
-  private static final double CELL = 2e9;
+  /** A cell's file, seconds. */
+  private static final double CELL = 0.01;
 
   /** Reading a weight and packing it for a precision, each, in tokens: seen on CPUs. */
   private static final double TOKENS_A_READ = 1000;
 
   private final double[] tokensAnItem;
+  private final int replicas;
   private final Precision baseline;
+  private final Map<String, Double> corrections;
 
   /**
    * @param tasks the plan's
@@ -31,44 +41,81 @@ public final class Costs {
    */
   public Costs(List<TaskItems> tasks, int replicas, Precision baseline) {
     this(
-        baseline,
         tasks.stream()
             .mapToDouble(
-                task ->
-                    replicas * task.characters() / CHARACTERS_A_TOKEN / Math.max(1, task.size()))
-            .toArray());
+                task -> (double) task.characters() / CHARACTERS_A_TOKEN / Math.max(1, task.size()))
+            .toArray(),
+        replicas,
+        baseline,
+        Map.of());
   }
 
-  Costs(Precision baseline, double[] tokensAnItem) {
-    this.baseline = baseline;
+  Costs(double[] tokensAnItem, int replicas, Precision baseline, Map<String, Double> corrections) {
     this.tokensAnItem = tokensAnItem;
+    this.replicas = replicas;
+    this.baseline = baseline;
+    this.corrections = Map.copyOf(corrections);
   }
 
-  double piece(FingerprintedCheckpoint checkpoint, Precision precision, Piece piece) {
-    return CELL
-        + piece.items()
-            * tokensAnItem[piece.task()]
-            * (checkpoint.parameters() * factor(precision)
-                + PARAMETERS_A_TOKEN
-                + (isCompared(precision)
-                    ? checkpoint.parameters() * factor(baseline) + PARAMETERS_A_TOKEN
-                    : 0));
+  /**
+   * These costs, corrected.
+   *
+   * @param corrections by precision, seconds measured of a second expected; others are corrected by
+   *     the mean of these
+   */
+  Costs corrected(Map<String, Double> corrections) {
+    return new Costs(tokensAnItem, replicas, baseline, corrections);
+  }
+
+  /** Whether earlier runs were measured. */
+  public boolean isMeasured() {
+    return !corrections.isEmpty();
+  }
+
+  /** Tokens of a task's items, each once a replica; a context that requests share counts once. */
+  double tokens(int task, int items) {
+    return items * tokensAnItem[task] * replicas;
+  }
+
+  /** Of one replica. */
+  double tokensAnItem(int task) {
+    return tokensAnItem[task];
+  }
+
+  public double piece(FingerprintedCheckpoint checkpoint, Precision precision, Piece piece) {
+    double pass = pass(checkpoint.parameters(), precision);
+    if (isCompared(precision)) {
+      pass += pass(checkpoint.parameters(), baseline);
+    }
+    return CELL + tokens(piece.task(), piece.items()) * pass;
+  }
+
+  /** Seconds a token. */
+  double pass(long parameters, Precision precision) {
+    return (parameters * factor(precision) + PARAMETERS_A_TOKEN) / RATE * correction(precision);
+  }
+
+  private double correction(Precision precision) {
+    Double own = corrections.get(precision.name());
+    return own != null
+        ? own
+        : corrections.values().stream().mapToDouble(Double::doubleValue).average().orElse(1);
   }
 
   /**
    * Packing a checkpoint for one precision, and for the baseline where that is needed beside it.
    */
   double packing(FingerprintedCheckpoint checkpoint, Precision precision) {
-    return (isCompared(precision) ? 2 : 1) * TOKENS_A_READ * checkpoint.parameters();
-  }
-
-  private boolean isCompared(Precision precision) {
-    return baseline != null && !precision.equals(baseline);
+    return (isCompared(precision) ? 2 : 1) * reading(checkpoint);
   }
 
   /** Bringing a checkpoint to an executor that has not read it yet. */
   double reading(FingerprintedCheckpoint checkpoint) {
-    return TOKENS_A_READ * checkpoint.parameters();
+    return TOKENS_A_READ * checkpoint.parameters() / RATE;
+  }
+
+  private boolean isCompared(Precision precision) {
+    return baseline != null && !precision.equals(baseline);
   }
 
   /** Products beside float32's: about what the kernels reach on processors with VNNI. */

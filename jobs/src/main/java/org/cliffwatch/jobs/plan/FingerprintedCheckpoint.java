@@ -2,6 +2,8 @@ package org.cliffwatch.jobs.plan;
 
 import java.io.Serializable;
 import org.cliffwatch.jobs.table.CheckpointRow;
+import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.scheme.Precision;
 
 /**
  * A checkpoint whose content is known, or that cannot be read.
@@ -24,6 +26,21 @@ public record FingerprintedCheckpoint(CheckpointAt checkpoint, CheckpointRow row
 
   public long parameters() {
     return row == null ? 0 : row.parameters();
+  }
+
+  /** Size of its weights as stored. */
+  long bytes() {
+    return row == null ? 0 : row.bytes();
+  }
+
+  /** Bytes of its weights packed for a precision, about: scales and padding are not counted. */
+  long packedBytes(Precision precision) {
+    if (row == null) {
+      return 0;
+    }
+    int width = precision.compute() == FloatType.FLOAT32 ? Float.BYTES : Short.BYTES;
+    return row.quantizedParameters() * precision.weightBits() / Byte.SIZE
+        + row.keptParameters() * width;
   }
 
   public boolean addsBos() {

@@ -22,7 +22,8 @@ public record Piece(
     return items == cellItems;
   }
 
-  Piece part(int from, int count) {
+  /** Some of its items. */
+  public Piece part(int from, int count) {
     return new Piece(cell, task, first + from, count, cellItems, superseded);
   }
 }

@@ -7,8 +7,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.apache.commons.lang3.time.DurationFormatUtils;
+import org.apache.spark.SparkConf;
 import org.cliffwatch.jobs.aggregate.SliceResult;
 import org.cliffwatch.jobs.plan.Cell;
+import org.cliffwatch.jobs.plan.Estimate;
 import org.cliffwatch.jobs.plan.Plan;
 import org.cliffwatch.jobs.table.DegradationRow;
 import org.cliffwatch.jobs.table.MetricRow;
@@ -290,6 +293,33 @@ public final class Summary {
                     })
             .toList();
     return TextTable.of(header, rows);
+  }
+
+  /** What the plan takes, for {@code --dry-run}. */
+  public static String of(Estimate estimate, SparkConf conf) {
+    int cores = conf.getInt("spark.executor.cores", 1);
+    return String.format(
+        Locale.ROOT,
+        """
+
+        tokens    about %.3g
+        time      about %s on %d slots, by %s
+        reads     %s of checkpoints
+        memory    %s of packed weights an executor of %d core%s at once: spark.executor.memoryOverhead=%dm
+        """,
+        estimate.tokens(),
+        DurationFormatUtils.formatDuration(Math.round(1000 * estimate.seconds()), "H:mm:ss"),
+        estimate.slots(),
+        estimate.measured() ? "what earlier runs here measured" : "the rate of a usual CPU",
+        bytes(estimate.read()),
+        bytes(estimate.modelBytes()),
+        cores,
+        cores == 1 ? "" : "s",
+        estimate.overheadMebibytes(cores));
+  }
+
+  private static String bytes(long bytes) {
+    return String.format(Locale.ROOT, "%.2f GiB", bytes / 0x1p30);
   }
 
   private static String state(Cell cell, boolean fresh) {

@@ -18,6 +18,7 @@ import org.cliffwatch.jobs.aggregate.ComparabilityLint;
 import org.cliffwatch.jobs.aggregate.ComparisonSettings;
 import org.cliffwatch.jobs.aggregate.SliceResult;
 import org.cliffwatch.jobs.plan.Cell;
+import org.cliffwatch.jobs.plan.Estimate;
 import org.cliffwatch.jobs.plan.Plan;
 import org.cliffwatch.jobs.plan.Planner;
 import org.cliffwatch.jobs.suite.Suite;
@@ -97,6 +98,11 @@ public final class Evaluation {
     Plan plan = new Planner(spark, output).plan(suite);
     plan.warnings().forEach(warning -> progress.line("warning: " + warning));
     return plan;
+  }
+
+  /** What running a plan is expected to take. */
+  public Estimate estimate(Plan plan) {
+    return new Scoring(spark, plan, output, runId, fresh).estimate();
   }
 
   private List<SliceResult> aggregate(Plan plan, Map<StoredCell, CellReport> reports) {

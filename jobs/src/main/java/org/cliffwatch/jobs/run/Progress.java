@@ -2,6 +2,7 @@ package org.cliffwatch.jobs.run;
 
 import java.io.PrintStream;
 import java.util.Locale;
+import org.apache.commons.lang3.time.DurationFormatUtils;
 
 /**
  * One line on stderr that is rewritten in place: cells, tokens a second, and when all will be done
@@ -20,6 +21,10 @@ final class Progress {
   private long tokens;
   private double work;
   private double workDone;
+  private int cellsUnderway;
+  private long tokensUnderway;
+  private double workUnderway;
+  private double expectedSeconds;
   private String shown = "";
 
   Progress(PrintStream out) {
@@ -32,13 +37,15 @@ final class Progress {
   }
 
   /**
-   * @param work all that is to be done, in any measure
+   * @param workToDo all that is to be done, in any measure
+   * @param expected seconds it should take
    */
-  synchronized void start(int cellsToScore, double workToDo) {
+  synchronized void start(int cellsToScore, double workToDo, double expected) {
     started = System.nanoTime();
     lastPrinted = started;
     cells = cellsToScore;
     work = workToDo;
+    expectedSeconds = expected;
     show();
   }
 
@@ -50,18 +57,27 @@ final class Progress {
     show();
   }
 
+  /** What units that are not done yet have done so far. */
+  synchronized void underway(int cellsDone, long tokensScored, double of) {
+    cellsUnderway = cellsDone;
+    tokensUnderway = tokensScored;
+    workUnderway = of;
+    show();
+  }
+
   private void show() {
     double seconds = (System.nanoTime() - started) / 1e9;
-    String left =
-        workDone > 0 ? clock(Math.max(0, seconds / workDone * (work - workDone))) : "unknown";
+    double share = Math.min(1, (workDone + workUnderway) / work);
+    double left =
+        share > 0 ? seconds * (1 - share) / share : Math.max(0, expectedSeconds - seconds);
     shown =
         String.format(
             Locale.ROOT,
             "%d of %d cells, %.0f tokens/s, ETA %s",
-            done,
+            Math.min(cells, done + cellsUnderway),
             cells,
-            seconds > 0 ? tokens / seconds : 0,
-            left);
+            seconds > 0 ? (tokens + tokensUnderway) / seconds : 0,
+            clock(left));
     if (terminal) {
       out.print(CLEAR + shown);
       out.flush();
@@ -88,7 +104,6 @@ final class Progress {
   }
 
   static String clock(double seconds) {
-    long s = Math.round(seconds);
-    return String.format(Locale.ROOT, "%d:%02d:%02d", s / 3600, s / 60 % 60, s % 60);
+    return DurationFormatUtils.formatDuration(Math.round(1000 * seconds), "H:mm:ss");
   }
 }

@@ -10,10 +10,13 @@ import org.apache.spark.SparkConf;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.rdd.RDD;
 import org.apache.spark.util.SerializableConfiguration;
 import org.cliffwatch.jobs.plan.Cell;
 import org.cliffwatch.jobs.plan.Costs;
+import org.cliffwatch.jobs.plan.Estimate;
 import org.cliffwatch.jobs.plan.FingerprintedCheckpoint;
+import org.cliffwatch.jobs.plan.MeasuredRates;
 import org.cliffwatch.jobs.plan.Piece;
 import org.cliffwatch.jobs.plan.Plan;
 import org.cliffwatch.jobs.plan.Schedule;
@@ -24,7 +27,10 @@ import org.cliffwatch.jobs.run.UnitScorer.Questions;
 import org.cliffwatch.jobs.table.StoredCell;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.tasks.item.ItemRecord;
+import scala.Tuple2;
 import scala.collection.Iterator;
+import scala.collection.immutable.Seq;
+import scala.jdk.javaapi.CollectionConverters;
 import scala.reflect.ClassTag$;
 import scala.runtime.AbstractFunction2;
 import scala.runtime.BoxedUnit;
@@ -79,23 +85,18 @@ final class Scoring {
     if (pending.isEmpty()) {
       return reports;
     }
-    Costs costs = new Costs(plan.tasks(), settings.replicas(), settings.baseline());
-    List<Unit> units = Schedule.of(visits(pending), costs, slots(spark), spark.sc().isLocal());
-    progress.start(pending.size(), units.stream().mapToDouble(Unit::cost).sum());
-    UnitScorer scorer = new UnitScorer(settings, questions(), configuration());
-    String stopped = run("scores", units, scorer, reports, progress);
-    // Two tasks that end at once may each find the other's part missing: nobody put those together.
-    List<Visit> whole = new ArrayList<>();
-    for (Cell cell : pending) {
-      CellReport report = reports.get(cell.stored());
-      if (report != null && report.error() == null && !report.committed()) {
-        Piece rest = piece(cell, new Part(0, 0));
-        whole.add(new Visit(cell.checkpoint(), cell.precision(), List.of(rest)));
-      }
-    }
-    if (stopped == null && !whole.isEmpty()) {
-      List<Unit> rest = whole.stream().map(visit -> new Unit(List.of(visit), 0)).toList();
-      stopped = run("cells of several parts", rest, scorer, reports, progress);
+    Costs costs = costs();
+    List<Unit> units = units(pending, costs);
+    progress.start(
+        pending.size(),
+        units.stream().mapToDouble(Unit::cost).sum(),
+        estimate(units, costs).seconds());
+    String stopped;
+    try (Underway underway = new Underway(spark.sc(), progress)) {
+      UnitScorer scorer =
+          new UnitScorer(settings, questions(), costs, underway.counters(), configuration());
+      stopped = run("scores", units, scorer, reports, progress);
+      stopped = stopped == null ? putTogether(pending, scorer, reports, progress) : stopped;
     }
     for (Cell cell : pending) {
       CellReport report = reports.get(cell.stored());
@@ -106,6 +107,52 @@ final class Scoring {
     }
     clearAway(reports);
     return reports;
+  }
+
+  /**
+   * Commits the cells whose parts are all there. Two tasks that end at once may each find the
+   * other's part missing.
+   *
+   * @return why Spark gave it up, or null
+   */
+  private String putTogether(
+      List<Cell> pending,
+      UnitScorer scorer,
+      Map<StoredCell, CellReport> reports,
+      Progress progress) {
+    List<Visit> whole = new ArrayList<>();
+    for (Cell cell : pending) {
+      CellReport report = reports.get(cell.stored());
+      if (report != null && report.error() == null && !report.committed()) {
+        Piece rest = piece(cell, new Part(0, 0));
+        whole.add(new Visit(cell.checkpoint(), cell.precision(), List.of(rest)));
+      }
+    }
+    if (whole.isEmpty()) {
+      return null;
+    }
+    List<Unit> rest = whole.stream().map(visit -> new Unit(List.of(visit), 0)).toList();
+    return run("cells of several parts", rest, scorer, reports, progress);
+  }
+
+  /** What scoring is expected to take. */
+  Estimate estimate() {
+    Costs costs = costs();
+    return estimate(units(pending(plan, settings.fresh() != null), costs), costs);
+  }
+
+  private Estimate estimate(List<Unit> units, Costs costs) {
+    return Estimate.of(
+        units, costs, settings.baseline(), slots(spark), slotsAnExecutor(spark.getConf()));
+  }
+
+  private Costs costs() {
+    Costs costs = new Costs(plan.tasks(), settings.replicas(), settings.baseline());
+    return MeasuredRates.correct(spark, plan, settings.output(), costs);
+  }
+
+  private List<Unit> units(List<Cell> pending, Costs costs) {
+    return Schedule.of(visits(pending), costs, slots(spark), spark.sc().isLocal());
   }
 
   /** What earlier attempts have left of cells that are committed. */
@@ -131,6 +178,11 @@ final class Scoring {
               * conf.getInt("spark.executor.cores", 1);
     }
     return Math.max(1, Math.max(now, most) / conf.getInt("spark.task.cpus", 1));
+  }
+
+  /** How many units run at once in one executor. */
+  static int slotsAnExecutor(SparkConf conf) {
+    return Math.max(1, conf.getInt("spark.executor.cores", 1) / conf.getInt("spark.task.cpus", 1));
   }
 
   private List<Visit> visits(List<Cell> pending) {
@@ -194,7 +246,7 @@ final class Scoring {
 
     @Override
     public List<CellReport> apply(TaskContext context, Iterator<Unit> units) {
-      return scorer.score(scala.jdk.javaapi.CollectionConverters.asJava(units));
+      return scorer.score(CollectionConverters.asJava(units));
     }
   }
 
@@ -209,12 +261,13 @@ final class Scoring {
       UnitScorer scorer,
       Map<StoredCell, CellReport> reports,
       Progress progress) {
-    spark.setJobDescription(description);
     try {
+      RDD<Unit> placed = placed(units);
+      spark.setJobDescription(description);
       spark
           .sc()
           .runJob(
-              spark.parallelize(units, units.size()).rdd(),
+              placed,
               new Task(scorer),
               new AbstractFunction2<Object, List<CellReport>, BoxedUnit>() {
                 @Override
@@ -238,6 +291,18 @@ final class Scoring {
       }
       return UnitScorer.message(e);
     }
+  }
+
+  /** A unit a partition, which goes to a host that holds its checkpoint where one is free. */
+  private RDD<Unit> placed(List<Unit> units) {
+    StagedHosts staged = StagedHosts.of(spark, units, configuration());
+    List<Tuple2<Unit, Seq<String>>> placed = new ArrayList<>();
+    for (Unit unit : units) {
+      placed.add(new Tuple2<>(unit, CollectionConverters.asScala(staged.holding(unit)).toSeq()));
+    }
+    return spark
+        .sc()
+        .makeRDD(CollectionConverters.asScala(placed).toSeq(), ClassTag$.MODULE$.apply(Unit.class));
   }
 
   /** A cell of several pieces is committed when one of them says so, and failed when one has. */

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
+import org.apache.spark.SparkEnv;
 import org.apache.spark.TaskContext;
 import org.apache.spark.TaskKilledException;
 import org.apache.spark.broadcast.Broadcast;
@@ -18,6 +19,9 @@ import org.apache.spark.util.SerializableConfiguration;
 import org.cliffwatch.jobs.aggregate.ComparabilityLint;
 import org.cliffwatch.jobs.executor.AssignedGpu;
 import org.cliffwatch.jobs.executor.LocalCheckpoints;
+import org.cliffwatch.jobs.executor.ModelMemory;
+import org.cliffwatch.jobs.plan.Costs;
+import org.cliffwatch.jobs.plan.Estimate;
 import org.cliffwatch.jobs.plan.Piece;
 import org.cliffwatch.jobs.plan.Sha256;
 import org.cliffwatch.jobs.plan.Unit;
@@ -75,20 +79,27 @@ final class UnitScorer implements Serializable {
 
   private final ScoringSettings settings;
   private final List<Questions> tasks;
+  private final Costs costs;
+  private final Underway.Counters counters;
   private final Broadcast<SerializableConfiguration> hadoop;
 
   UnitScorer(
       ScoringSettings settings,
       List<Questions> tasks,
+      Costs costs,
+      Underway.Counters counters,
       Broadcast<SerializableConfiguration> hadoop) {
     this.settings = settings;
     this.tasks = tasks;
+    this.costs = costs;
+    this.counters = counters;
     this.hadoop = hadoop;
   }
 
   /** Scores the units of a partition. */
   List<CellReport> score(Iterator<Unit> units) {
     AssignedGpu.take();
+    ModelMemory.bound(Estimate.besideModels(Scoring.slotsAnExecutor(SparkEnv.get().conf())));
     Backends.openKernel(settings.kernel()); // refused here, before anything is taken for a failure
     List<CellReport> reports = new ArrayList<>();
     while (units.hasNext()) {
@@ -155,7 +166,11 @@ final class UnitScorer implements Serializable {
 
     private void score(Model model, Visit visit, List<CellReport> reports) {
       for (Piece piece : visit.pieces()) {
-        reports.add(score(model, visit, piece));
+        CellReport report = score(model, visit, piece);
+        reports.add(report);
+        if (report.committed() || report.error() != null) {
+          counters.cell();
+        }
       }
     }
 
@@ -202,7 +217,14 @@ final class UnitScorer implements Serializable {
             throw new TaskKilledException("interrupted");
           }
           int next = Math.min(at + settings.chunk(), part.end());
-          effort = effort.plus(score(model, piece, at, next - at, rows));
+          Effort chunk = score(model, piece, at, next - at, rows);
+          effort = effort.plus(chunk);
+          counters.scored(
+              chunk.tokens(),
+              costs.piece(
+                  visit.checkpoint(),
+                  visit.precision(),
+                  piece.part(at - piece.first(), next - at)));
           boolean last = next == part.end();
           if (last ? parted : effort.seconds() > SECONDS_A_PART) {
             files.keep(cell, new Part(first, next), effort, rows);

@@ -11,6 +11,9 @@ import java.util.List;
  * @param identity sha256 of weights, configuration and tokenizer
  * @param family transformers' {@code model_type}
  * @param parameters elements of its tensors
+ * @param quantizedParameters of these, of the linear layers that a precision quantizes
+ * @param keptParameters elements of the other matrices that are held in memory: the vocabulary
+ *     projection, tied or not, learned positions, projections of the embedding
  * @param bytes size of its weights as stored
  * @param context tokens of its window; null where the configuration states none
  * @param addsBos whether its tokenizer begins a text with BOS of itself
@@ -23,6 +26,8 @@ public record CheckpointRow(
     String identity,
     String family,
     long parameters,
+    long quantizedParameters,
+    long keptParameters,
     long bytes,
     Integer context,
     boolean addsBos,

@@ -17,6 +17,7 @@ import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.RawLocalFileSystem;
+import org.cliffwatch.jobs.table.CheckpointRow;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -70,6 +71,23 @@ class LocalCheckpointsTest {
     assertThat(RemoteFiles.OPENED).containsExactly("config.json", "model.safetensors");
     Path file = checkpoints.local(uri + "/model.safetensors").path();
     assertThat(Files.readString(file)).isEqualTo("weights");
+  }
+
+  /** Planning knows a copy's key by what {@code checkpoints} says of its files. */
+  @Test
+  void aCopyIsKnownByItsFiles() throws IOException {
+    List<CheckpointRow.File> files = new ArrayList<>();
+    for (String name : List.of("config.json", "model.safetensors")) {
+      Path file = folder.resolve("there").resolve(name);
+      files.add(
+          new CheckpointRow.File(
+              name, Files.size(file), Files.getLastModifiedTime(file).toMillis()));
+    }
+    assertThat(checkpoints.kept()).isEmpty();
+    Path copy = checkpoints.local(uri).path();
+    assertThat(checkpoints.kept())
+        .containsExactly(checkpoints.key(uri, files))
+        .containsExactly(copy.getFileName().toString());
   }
 
   /** While one thread copies, the others come: each waits, and none fails or copies again. */

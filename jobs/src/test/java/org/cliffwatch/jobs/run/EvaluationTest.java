@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assertions.withinPercentage;
 import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
 
 import java.io.ByteArrayOutputStream;
@@ -29,6 +30,7 @@ import org.apache.spark.sql.SparkSession;
 import org.cliffwatch.jobs.ExitCode;
 import org.cliffwatch.jobs.TinyWorld;
 import org.cliffwatch.jobs.aggregate.SliceResult;
+import org.cliffwatch.jobs.plan.Estimate;
 import org.cliffwatch.jobs.present.Summary;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteException;
@@ -90,6 +92,10 @@ class EvaluationTest {
   }
 
   private Evaluation.Outcome evaluate(String output, boolean fresh, String... sets) {
+    return evaluation(output, fresh, sets).run();
+  }
+
+  private Evaluation evaluation(String output, boolean fresh, String... sets) {
     Suite suite =
         new SuiteReader(
                 java.util.Set.of("fp32", "w8a8", "w4"),
@@ -98,12 +104,11 @@ class EvaluationTest {
             .read(folder.resolve("suite.yaml"), List.of(sets));
     log.reset();
     return new Evaluation(
-            JavaSparkContext.fromSparkContext(session.sparkContext()),
-            suite,
-            folder.resolve(output).toString(),
-            fresh,
-            new PrintStream(log, true, StandardCharsets.UTF_8))
-        .run();
+        JavaSparkContext.fromSparkContext(session.sparkContext()),
+        suite,
+        folder.resolve(output).toString(),
+        fresh,
+        new PrintStream(log, true, StandardCharsets.UTF_8));
   }
 
   private Tables tables(String output) {
@@ -259,6 +264,37 @@ class EvaluationTest {
             .reduce((a, b) -> b)
             .orElseThrow();
     assertThat(perplexity.roundingSd()).isPositive();
+  }
+
+  /** What a run takes is told by what runs before it took. */
+  @Test
+  void estimatesAreCorrectedByWhatWasMeasured() {
+    Estimate before = estimate("out");
+    assertThat(before.measured()).isFalse();
+    assertThat(before.tokens()).as("4 cells of %d items", ITEMS).isBetween(400.0, 40_000.0);
+    assertThat(before.read()).isPositive();
+    assertThat(before.modelBytes()).isPositive();
+    evaluate("out", false);
+    assertThat(estimate("out").seconds()).as("nothing is left").isZero();
+    double taken =
+        metrics("out").stream()
+            .collect(
+                Collectors.toMap(
+                    MetricRow::cellId,
+                    row -> row.items() / row.itemsPerSecond(),
+                    (one, same) -> one))
+            .values()
+            .stream()
+            .mapToDouble(Double::doubleValue)
+            .sum();
+    Estimate again = estimate("out", "seed=2", "replicas=100");
+    assertThat(again.measured()).isTrue();
+    assertThat(again.seconds()).as("two slots").isCloseTo(100 * taken / 2, withinPercentage(20));
+  }
+
+  private Estimate estimate(String output, String... sets) {
+    Evaluation evaluation = evaluation(output, false, sets);
+    return evaluation.estimate(evaluation.plan());
   }
 
   @Test

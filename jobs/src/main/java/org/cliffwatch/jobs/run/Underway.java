@@ -1,0 +1,108 @@
+package org.cliffwatch.jobs.run;
+
+import java.io.Serializable;
+import java.util.HashMap;
+import java.util.Map;
+import org.apache.spark.SparkContext;
+import org.apache.spark.scheduler.AccumulableInfo;
+import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerExecutorMetricsUpdate;
+import org.apache.spark.scheduler.SparkListenerTaskEnd;
+import org.apache.spark.util.DoubleAccumulator;
+import org.apache.spark.util.LongAccumulator;
+import scala.jdk.javaapi.CollectionConverters;
+
+/**
+ * What Spark tasks that have not ended have done: executors tell with their heartbeats, every ten
+ * seconds unless {@code spark.executor.heartbeatInterval} is set. On a cluster a unit may be all
+ * that a slot does in a run.
+ */
+final class Underway extends SparkListener implements AutoCloseable {
+  /** What a task counts. */
+  static final class Counters implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    private final LongAccumulator cells;
+    private final LongAccumulator tokens;
+    private final DoubleAccumulator work;
+
+    private Counters(SparkContext spark) {
+      cells = spark.longAccumulator("cells");
+      tokens = spark.longAccumulator("tokens");
+      work = spark.doubleAccumulator("work");
+    }
+
+    /** Some items of a cell are scored. */
+    void scored(long tokensScored, double workDone) {
+      tokens.add(tokensScored);
+      work.add(workDone);
+    }
+
+    /** A cell is whole, or has failed. */
+    void cell() {
+      cells.add(1L);
+    }
+  }
+
+  private record Done(long cells, long tokens, double work) {}
+
+  private final SparkContext spark;
+  private final Progress progress;
+  private final Counters counters;
+  private final Map<Long, Done> byTask = new HashMap<>();
+
+  Underway(SparkContext spark, Progress progress) {
+    this.spark = spark;
+    this.progress = progress;
+    this.counters = new Counters(spark);
+    spark.addSparkListener(this);
+  }
+
+  Counters counters() {
+    return counters;
+  }
+
+  @Override
+  public synchronized void onExecutorMetricsUpdate(SparkListenerExecutorMetricsUpdate heartbeat) {
+    for (var task : CollectionConverters.asJava(heartbeat.accumUpdates())) {
+      Map<Long, Number> values = new HashMap<>();
+      for (AccumulableInfo info : CollectionConverters.asJava(task._4())) {
+        if (info.update().isDefined() && info.update().get() instanceof Number value) {
+          values.put(info.id(), value);
+        }
+      }
+      if (values.containsKey(counters.work.id())) {
+        byTask.put(
+            (Long) task._1(),
+            new Done(
+                values.getOrDefault(counters.cells.id(), 0).longValue(),
+                values.getOrDefault(counters.tokens.id(), 0).longValue(),
+                values.get(counters.work.id()).doubleValue()));
+      }
+    }
+    tell();
+  }
+
+  @Override
+  public synchronized void onTaskEnd(SparkListenerTaskEnd task) {
+    // What it did has come with its reports.
+    byTask.remove(task.taskInfo().taskId());
+  }
+
+  private void tell() {
+    long cells = 0;
+    long tokens = 0;
+    double work = 0;
+    for (Done done : byTask.values()) {
+      cells += done.cells();
+      tokens += done.tokens();
+      work += done.work();
+    }
+    progress.underway((int) cells, tokens, work);
+  }
+
+  @Override
+  public void close() {
+    spark.removeSparkListener(this);
+  }
+}
