@@ -101,8 +101,23 @@ cliffwatch_java_beside_spark() {
     -cp "$CLIFFWATCH_JAR:$(cliffwatch_spark_classpath)" "$@"
 }
 
-# cliffwatch_spark MAIN ARGS...: a main class through spark-submit; --master and --conf among ARGS are
-# the class's own arguments, SPARK_SUBMIT_OPTS reaches the driver's JVM.
+# cliffwatch_properties FILE: its settings, for cliffwatch_spark. spark-submit takes one file of them, which
+# is conf/spark-defaults.conf.
+cliffwatch_properties() {
+  [ -f "$1" ] || cliffwatch_fail "--properties-file: found no file $1, expected one with a 'key value' a line"
+  local line
+  while read -r line || [ -n "$line" ]; do
+    [[ "$line" =~ ^([^#[:space:]=:][^[:space:]=:]*)[[:space:]]*[=:]?[[:space:]]*(.*)$ ]] || continue
+    if [ "${BASH_REMATCH[1]}" = spark.master ]; then
+      master="${master:-${BASH_REMATCH[2]}}"
+    else
+      spark+=(--conf "${BASH_REMATCH[1]}=${BASH_REMATCH[2]}")
+    fi
+  done < "$1"
+}
+
+# cliffwatch_spark MAIN ARGS...: a main class through spark-submit, which gets --master, --deploy-mode,
+# --conf and --properties-file among ARGS; SPARK_SUBMIT_OPTS reaches the driver's JVM.
 cliffwatch_spark() {
   cliffwatch_build
   local main="$1"
@@ -120,12 +135,19 @@ cliffwatch_spark() {
     case "$1" in
       --master) master="${2:?--master needs a value}"; shift 2 ;;
       --master=*) master="${1#--master=}"; shift ;;
+      --deploy-mode) spark+=(--deploy-mode "${2:?--deploy-mode needs client or cluster}"); shift 2 ;;
+      --deploy-mode=*) spark+=("$1"); shift ;;
+      --properties-file) cliffwatch_properties "${2:?--properties-file needs a file}"; shift 2 ;;
+      --properties-file=*) cliffwatch_properties "${1#--properties-file=}"; shift ;;
       --conf) spark+=(--conf "${2:?--conf needs key=value}"); shift 2 ;;
       --conf=*) spark+=(--conf "${1#--conf=}"); shift ;;
       *) own+=("$1"); shift ;;
     esac
   done
   [ -z "$master" ] || spark+=(--master "$master")
+  if [[ -z "${SPARK_HOME:-}" && "$master" =~ ^(yarn|k8s:.*)$ ]]; then
+    cliffwatch_fail "found master $master and no SPARK_HOME, expected a Spark distribution there: what Maven brings has neither YARN nor Kubernetes"
+  fi
   if [ -n "${SPARK_HOME:-}" ]; then
     [ -x "$SPARK_HOME/bin/spark-submit" ] || cliffwatch_fail "SPARK_HOME: found no bin/spark-submit in $SPARK_HOME, expected a Spark distribution"
     export SPARK_SUBMIT_OPTS="${SPARK_SUBMIT_OPTS:-} ${CLIFFWATCH_JVM[*]} ${CLIFFWATCH_JAVA_OPTS:-}"
@@ -133,7 +155,7 @@ cliffwatch_spark() {
   else
     # shellcheck disable=SC2086,SC2046
     exec "$(cliffwatch_java_binary)" "-Xmx$SPARK_DRIVER_MEMORY" "${CLIFFWATCH_JVM[@]}" $(cat "$CLIFFWATCH_TARGET/spark.jvm") \
-      ${SPARK_SUBMIT_OPTS:-} ${CLIFFWATCH_JAVA_OPTS:-} -cp "$(cliffwatch_spark_classpath)" \
+      ${SPARK_SUBMIT_OPTS:-} ${CLIFFWATCH_JAVA_OPTS:-} -cp "${HADOOP_CONF_DIR:+$HADOOP_CONF_DIR:}$(cliffwatch_spark_classpath)" \
       org.apache.spark.deploy.SparkSubmit "${spark[@]}" "$CLIFFWATCH_JAR" ${own[@]+"${own[@]}"}
   fi
 }

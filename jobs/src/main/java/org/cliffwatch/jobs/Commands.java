@@ -1,14 +1,20 @@
 package org.cliffwatch.jobs;
 
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileSystem;
 import org.apache.spark.sql.SparkSession;
+import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteException;
 import org.cliffwatch.jobs.suite.SuiteReader;
 import org.cliffwatch.quantizer.scheme.Precisions;
@@ -19,6 +25,8 @@ import picocli.CommandLine.ParameterException;
 
 /** What all commands share: exit codes, error messages, the Spark session. */
 final class Commands {
+  private static final String SPARK_HADOOP = "spark.hadoop.";
+
   private Commands() {}
 
   /** Runs a picocli command; errors become a line on stderr and an exit code. */
@@ -94,7 +102,45 @@ final class Commands {
         Tasks.builtIn().all().stream()
             .map(TaskDefinition::name)
             .collect(Collectors.toCollection(TreeSet::new)),
-        System.getenv());
+        System.getenv(),
+        FileSystem.getDefaultUri(hadoop()).getScheme().equals("file") ? "" : "file:");
+  }
+
+  /** A suite in a file of this machine or, with a scheme, of any Hadoop file system. */
+  static Suite suite(String location, List<String> sets) {
+    if (!SuiteReader.hasScheme(location)) {
+      return suiteReader().read(Path.of(location), sets);
+    }
+    org.apache.hadoop.fs.Path file = new org.apache.hadoop.fs.Path(location);
+    String text;
+    try (InputStream in = file.getFileSystem(hadoop()).open(file)) {
+      text = new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new SuiteException(
+          location + ": cannot read the suite file: found " + e + ", expected a YAML file");
+    }
+    return suiteReader().read(text, location, file.getParent().toString(), sets);
+  }
+
+  /** Hadoop's settings as the session will have them, before there is one. */
+  private static Configuration hadoop() {
+    Configuration hadoop = new Configuration();
+    for (String name : System.getProperties().stringPropertyNames()) {
+      if (name.startsWith(SPARK_HADOOP)) {
+        hadoop.set(name.substring(SPARK_HADOOP.length()), System.getProperty(name));
+      }
+    }
+    return hadoop;
+  }
+
+  /**
+   * Ends the process. Not where all is well and Spark runs the driver on the cluster: YARN takes a
+   * main class that exits for a failed one, whatever the code, and runs it again.
+   */
+  static void exit(int code) {
+    if (code != ExitCode.DONE || !"cluster".equals(System.getProperty("spark.submit.deployMode"))) {
+      System.exit(code);
+    }
   }
 
   static String readText(Path file) {

@@ -2,7 +2,6 @@ package org.cliffwatch.jobs;
 
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
@@ -14,7 +13,6 @@ import org.cliffwatch.jobs.present.Summary;
 import org.cliffwatch.jobs.run.Evaluation;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteException;
-import org.cliffwatch.jobs.suite.SuiteReader;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -36,7 +34,8 @@ import picocli.CommandLine.Option;
     },
     footer = {
       "",
-      "submit/evaluate.sh also takes --master M and --conf KEY=VALUE, as spark-submit does.",
+      "submit/evaluate.sh also takes --master M, --deploy-mode D, --conf KEY=VALUE and"
+          + " --properties-file FILE, as spark-submit does: submit/clusters.md.",
       "",
       "Examples:",
       "  evaluate.sh --suite conf/suites/demo.yaml --output out",
@@ -45,8 +44,12 @@ import picocli.CommandLine.Option;
     })
 public final class Evaluate implements Callable<Integer> {
   private static final class Source {
-    @Option(names = "--suite", required = true, paramLabel = "FILE", description = "Suite (YAML).")
-    private Path suite;
+    @Option(
+        names = "--suite",
+        required = true,
+        paramLabel = "FILE",
+        description = "Suite (YAML): a file here, or any Hadoop URI.")
+    private String suite;
 
     @ArgGroup(exclusive = false)
     private Flags flags;
@@ -108,7 +111,7 @@ public final class Evaluate implements Callable<Integer> {
   private boolean verbose;
 
   public static void main(String[] arguments) {
-    System.exit(Commands.run(new Evaluate(), arguments));
+    Commands.exit(Commands.run(new Evaluate(), arguments));
   }
 
   @Override
@@ -133,19 +136,19 @@ public final class Evaluate implements Callable<Integer> {
   }
 
   private Suite suite() {
-    SuiteReader reader = Commands.suiteReader();
     if (source.suite != null) {
-      return reader.read(source.suite, sets);
+      return Commands.suite(source.suite, sets);
     }
     Flags flags = source.flags;
     if (flags.limit != null && flags.limit < 1) {
       throw new SuiteException("--limit: found " + flags.limit + ", expected 1 or more");
     }
-    return reader.fromFlags(
-        flags.checkpoints,
-        flags.precisions,
-        flags.tasks,
-        flags.limit == null ? OptionalInt.empty() : OptionalInt.of(flags.limit),
-        sets);
+    return Commands.suiteReader()
+        .fromFlags(
+            flags.checkpoints,
+            flags.precisions,
+            flags.tasks,
+            flags.limit == null ? OptionalInt.empty() : OptionalInt.of(flags.limit),
+            sets);
   }
 }

@@ -72,7 +72,7 @@ public final class Study implements Callable<Integer> {
   private List<String> sets = List.of();
 
   public static void main(String[] arguments) {
-    System.exit(Commands.run(new Study(), arguments));
+    Commands.exit(Commands.run(new Study(), arguments));
   }
 
   /** What training one recipe came to. */

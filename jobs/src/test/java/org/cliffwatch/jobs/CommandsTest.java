@@ -1,11 +1,32 @@
 package org.cliffwatch.jobs;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
+import org.cliffwatch.jobs.suite.Suite;
+import org.cliffwatch.jobs.suite.SuiteException;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class CommandsTest {
+  @TempDir Path folder;
+
+  private String suiteFile() throws IOException {
+    return Files.writeString(
+            folder.resolve("nightly.yaml"),
+            """
+            checkpoints: [{model: tiny, path: tiny}]
+            precisions: [fp32]
+            tasks: [{task: copa, data: ../copa}]
+            """)
+        .toString();
+  }
+
   @Test
   void aUsersOwnSettingsAreLeftAlone() {
     assertThat(Commands.defaults(Map.<String, String>of()::get))
@@ -15,6 +36,27 @@ class CommandsTest {
         .containsEntry("spark.excludeOnFailure.enabled", "true");
     for (String own : new String[] {"spark.excludeOnFailure.enabled", "spark.task.maxFailures"}) {
       assertThat(Commands.defaults(Map.of("spark.master", "yarn", own, "1")::get)).isEmpty();
+    }
+  }
+
+  @Test
+  void aSuiteIsReadFromAnyHadoopFileSystem() throws IOException {
+    Suite suite = Commands.suite("file:" + suiteFile(), List.of("seed=7"));
+    assertThat(suite.checkpoints().get(0).path()).isEqualTo("file:" + folder.resolve("tiny"));
+    assertThat(suite.tasks().get(0).data()).isEqualTo("file:" + folder.resolveSibling("copa"));
+    assertThat(suite.seed()).isEqualTo(7);
+    assertThatThrownBy(() -> Commands.suite("file:" + folder.resolve("none.yaml"), List.of()))
+        .isInstanceOf(SuiteException.class)
+        .hasMessageContaining("none.yaml: cannot read the suite file: found ");
+  }
+
+  @Test
+  void sparksSettingsForHadoopCountBeforeThereIsASession() throws IOException {
+    System.setProperty("spark.hadoop.fs.defaultFS", "hdfs://nowhere:1");
+    try {
+      assertThat(Commands.suite(suiteFile(), List.of()).checkpoints().get(0).path()).startsWith("file:/");
+    } finally {
+      System.clearProperty("spark.hadoop.fs.defaultFS");
     }
   }
 }

@@ -10,6 +10,7 @@ import java.time.Instant;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
@@ -22,9 +23,10 @@ import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 /**
  * Brings checkpoints of any Hadoop file system to this host, once: the readers map files into
  * memory. Local ones are used where they are. The cache folder is {@code CLIFFWATCH_CACHE}, else
- * {@code cliffwatch-cache} in the temporary folder; entries are keyed by URI and by every file's
- * name, length and time. It keeps {@code CLIFFWATCH_CACHE_BYTES}, else four fifths of what the disk
- * has room for; what is open is never removed.
+ * {@code cliffwatch-cache} in the temporary folder, or on YARN in what the application's containers
+ * share on a host; entries are keyed by URI and by every file's name, length and time. It keeps
+ * {@code CLIFFWATCH_CACHE_BYTES}, else four fifths of what the disk has room for; what is open is
+ * never removed.
  */
 public final class LocalCheckpoints {
   private static final double SHARE_OF_DISK = 0.8;
@@ -36,7 +38,7 @@ public final class LocalCheckpoints {
   public LocalCheckpoints(Configuration configuration) {
     this(
         configuration,
-        cache(),
+        cache(System.getenv()),
         System.getenv("CLIFFWATCH_CACHE_BYTES") == null
             ? 0
             : bytes(System.getenv("CLIFFWATCH_CACHE_BYTES")));
@@ -51,11 +53,17 @@ public final class LocalCheckpoints {
     this.mostBytes = mostBytes;
   }
 
-  private static Path cache() {
-    String folder = System.getenv("CLIFFWATCH_CACHE");
-    return folder != null
-        ? Path.of(folder)
-        : Path.of(System.getProperty("java.io.tmpdir"), "cliffwatch-cache");
+  static Path cache(Map<String, String> environment) {
+    String folder = environment.get("CLIFFWATCH_CACHE");
+    if (folder != null) {
+      return Path.of(folder);
+    }
+    // A container of YARN's has a temporary folder of its own; those of an application share
+    // others.
+    String shared = environment.containsKey("CONTAINER_ID") ? environment.get("LOCAL_DIRS") : null;
+    return Path.of(
+        shared == null ? System.getProperty("java.io.tmpdir") : shared.replaceFirst(",.*", ""),
+        "cliffwatch-cache");
   }
 
   /** A number of bytes, or as Spark spells sizes: 500g. */

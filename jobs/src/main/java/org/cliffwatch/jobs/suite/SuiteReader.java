@@ -12,6 +12,8 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.cliffwatch.jobs.suite.Suite.CheckpointSeries;
 import org.cliffwatch.jobs.suite.Suite.TaskData;
@@ -41,6 +43,7 @@ public final class SuiteReader {
           "max_rejected_items");
   private static final List<String> CHECKPOINT_KEYS = List.of("model", "path", "steps", "step");
   private static final List<String> TASK_KEYS = List.of("task", "data", "limit");
+  private static final Pattern SCHEME = Pattern.compile("[a-zA-Z][a-zA-Z0-9+.-]*:(//[^/]*)?");
   private static final String ENVIRONMENT_PREFIX = "CLIFFWATCH_";
 
   /** Variables of the same prefix that are not suite keys. */
@@ -61,12 +64,31 @@ public final class SuiteReader {
   private final Set<String> knownPrecisions;
   private final Set<String> knownTasks;
   private final Map<String, String> environment;
+  private final String here;
 
   public SuiteReader(
       Set<String> knownPrecisions, Set<String> knownTasks, Map<String, String> environment) {
+    this(knownPrecisions, knownTasks, environment, "");
+  }
+
+  /**
+   * @param here what goes before a path of this machine: {@code file:} where a path without a
+   *     scheme is another file system's, else nothing
+   */
+  public SuiteReader(
+      Set<String> knownPrecisions,
+      Set<String> knownTasks,
+      Map<String, String> environment,
+      String here) {
     this.knownPrecisions = knownPrecisions;
     this.knownTasks = knownTasks;
     this.environment = environment;
+    this.here = here;
+  }
+
+  /** Whether a location says which file system it is of. */
+  public static boolean hasScheme(String location) {
+    return SCHEME.matcher(location).lookingAt();
   }
 
   /**
@@ -84,9 +106,19 @@ public final class SuiteReader {
               + (Files.exists(file) ? "something unreadable" : "nothing")
               + ", expected a YAML file");
     }
-    YamlValue root = YamlValue.parse(text, file.toString());
-    Path base = file.toAbsolutePath().normalize().getParent();
-    return bind(root, sets, base, file.toString(), defaultName(file));
+    return read(text, file.toString(), local(file.toAbsolutePath().getParent()), sets);
+  }
+
+  /**
+   * @param origin the suite's path or URI
+   * @param folder what paths in it are relative to, a path or URI
+   */
+  public Suite read(String text, String origin, String folder, List<String> sets) {
+    return bind(YamlValue.parse(text, origin), sets, folder, origin, defaultName(origin));
+  }
+
+  private String local(Path path) {
+    return here + path.normalize();
   }
 
   /** A suite made of flags: {@code --checkpoint}, {@code --precision}, {@code --task NAME=DATA}. */
@@ -118,7 +150,7 @@ public final class SuiteReader {
               + "}");
     }
     root.set("tasks", flow(taskFlows), "--task");
-    return bind(root, sets, Path.of("").toAbsolutePath(), "command line", "evaluate");
+    return bind(root, sets, local(Path.of("").toAbsolutePath()), "command line", "evaluate");
   }
 
   private static String checkpointFlow(String path) {
@@ -135,12 +167,12 @@ public final class SuiteReader {
     return "[" + String.join(", ", values) + "]";
   }
 
-  private static String defaultName(Path file) {
-    return file.getFileName().toString().replaceAll("\\.ya?ml$", "");
+  private static String defaultName(String origin) {
+    return origin.substring(origin.lastIndexOf('/') + 1).replaceAll("\\.ya?ml$", "");
   }
 
   private Suite bind(
-      YamlValue root, List<String> sets, Path base, String origin, String defaultName) {
+      YamlValue root, List<String> sets, String folder, String origin, String defaultName) {
     root.allowOnly(KEYS);
     applyEnvironment(root);
     for (String set : sets) {
@@ -151,7 +183,7 @@ public final class SuiteReader {
       root.set(set.substring(0, equals), set.substring(equals + 1), "--set " + set);
     }
     root.allowOnly(KEYS);
-    List<CheckpointSeries> checkpoints = checkpoints(root.required("checkpoints"), base);
+    List<CheckpointSeries> checkpoints = checkpoints(root.required("checkpoints"), folder);
     List<String> precisions = precisions(root.required("precisions"));
     String baseline = precisions.get(0);
     YamlValue baselineValue = root.field("baseline");
@@ -164,7 +196,7 @@ public final class SuiteReader {
         checkpoints,
         precisions,
         baseline,
-        tasks(root.required("tasks"), base),
+        tasks(root.required("tasks"), folder),
         (int) integer(root, "shard_items", 64, 1, 1_000_000),
         integer(root, "seed", 1, Long.MIN_VALUE, Long.MAX_VALUE),
         choice(root, "backend", BACKENDS),
@@ -222,13 +254,13 @@ public final class SuiteReader {
     return root.field(key) == null ? known.get(0) : root.field(key).oneOf(known);
   }
 
-  private List<CheckpointSeries> checkpoints(YamlValue list, Path base) {
+  private List<CheckpointSeries> checkpoints(YamlValue list, String folder) {
     List<CheckpointSeries> series = new ArrayList<>();
     Set<String> seen = new HashSet<>();
     for (YamlValue value : nonEmpty(list)) {
       value.allowOnly(CHECKPOINT_KEYS);
       String model = partitionName(value.required("model"));
-      String path = resolve(value.required("path").text(), base);
+      String path = resolve(value.required("path").text(), folder);
       YamlValue steps = value.field("steps");
       YamlValue step = value.field("step");
       boolean isSeries = path.contains(CheckpointSeries.STEP);
@@ -275,7 +307,7 @@ public final class SuiteReader {
     return names;
   }
 
-  private List<TaskData> tasks(YamlValue list, Path base) {
+  private List<TaskData> tasks(YamlValue list, String folder) {
     List<TaskData> tasks = new ArrayList<>();
     Set<String> seen = new HashSet<>();
     for (YamlValue value : nonEmpty(list)) {
@@ -288,7 +320,7 @@ public final class SuiteReader {
       tasks.add(
           new TaskData(
               task,
-              resolve(value.required("data").text(), base),
+              resolve(value.required("data").text(), folder),
               limit == null
                   ? OptionalInt.empty()
                   : OptionalInt.of((int) limit.integer(1, Integer.MAX_VALUE)),
@@ -313,10 +345,13 @@ public final class SuiteReader {
     return name;
   }
 
-  private static String resolve(String path, Path base) {
-    if (path.matches("[a-zA-Z][a-zA-Z0-9+.-]*:.*")) {
+  private static String resolve(String path, String folder) {
+    if (hasScheme(path)) {
       return path;
     }
-    return base.resolve(path).normalize().toString();
+    Matcher scheme = SCHEME.matcher(folder);
+    int root = scheme.lookingAt() ? scheme.end() : 0;
+    Path resolved = Path.of(folder.substring(root)).resolve(path).normalize();
+    return (path.startsWith("/") ? "" : folder.substring(0, root)) + resolved;
   }
 }

@@ -53,9 +53,11 @@ final class Storage {
           local.pathToFile(file).toPath(),
           StandardCopyOption.ATOMIC_MOVE);
     } else {
-      FileContext context = FileContext.getFileContext(file.toUri(), configuration);
-      context.mkdir(file.getParent(), null, true);
-      context.rename(by, file, Rename.OVERWRITE);
+      // A path may leave the host to the configuration (hdfs:/out), which a context does not.
+      FileContext context = FileContext.getFileContext(files.getUri(), configuration);
+      Path target = files.makeQualified(file);
+      context.mkdir(target.getParent(), null, true);
+      context.rename(files.makeQualified(by), target, Rename.OVERWRITE);
     }
   }
 }

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.FutureTask;
 import java.util.stream.Stream;
@@ -155,5 +156,15 @@ class LocalCheckpointsTest {
       assertThat(files.map(file -> file.getFileName().toString()))
           .containsExactlyInAnyOrder("config.json", "model.safetensors");
     }
+  }
+
+  @Test
+  void containersOfOneYarnApplicationShareTheirCache() {
+    assertThat(LocalCheckpoints.cache(Map.of()))
+        .isEqualTo(Path.of(System.getProperty("java.io.tmpdir"), "cliffwatch-cache"));
+    Map<String, String> container = Map.of("CONTAINER_ID", "c1", "LOCAL_DIRS", "/a/app,/b/app");
+    assertThat(LocalCheckpoints.cache(container)).isEqualTo(Path.of("/a/app/cliffwatch-cache"));
+    assertThat(LocalCheckpoints.cache(Map.of("CLIFFWATCH_CACHE", "/c", "LOCAL_DIRS", "/a")))
+        .isEqualTo(Path.of("/c"));
   }
 }

@@ -197,4 +197,38 @@ class SuiteReaderTest {
     assertThat(suite.tasks().get(0).limit()).isEqualTo(OptionalInt.of(3));
     assertThat(suite.seed()).isEqualTo(5);
   }
+
+  @ParameterizedTest
+  @CsvSource({
+    "hdfs:/suites/nightly.yaml, hdfs:/suites, hdfs:/models/tiny",
+    "hdfs://host:8020/suites/nightly.yaml, hdfs://host:8020/suites, hdfs://host:8020/models/tiny",
+    "s3a://bucket/suites/nightly.yaml, s3a://bucket/suites, s3a://bucket/models/tiny",
+    "s3a://bucket/nightly.yaml, s3a://bucket/, s3a://bucket/models/tiny",
+  })
+  void aSuitesPathsAreRelativeToItsUri(String origin, String folder, String checkpoint) {
+    String yaml = LEAST.replace("models/tiny", origin.contains("suites") ? "../models/tiny" : "models/tiny");
+    Suite suite =
+        new SuiteReader(PRECISIONS, TASKS, Map.of()).read(yaml, origin, folder, List.of());
+    assertThat(suite.name()).isEqualTo("nightly");
+    assertThat(suite.origin()).isEqualTo(origin);
+    assertThat(suite.checkpoints().get(0).path()).isEqualTo(checkpoint);
+    assertThat(suite.tasks().get(0).data()).isEqualTo("/data/piqa");
+  }
+
+  @Test
+  void whereALocalPathNeedsASchemeRelativeOnesGetIt() {
+    Suite suite =
+        new SuiteReader(PRECISIONS, TASKS, Map.of(), "file:")
+            .fromFlags(
+                List.of("models/tiny", "/models/tiny", "s3a://bucket/tiny"),
+                List.of("fp32"),
+                List.of("piqa=items"),
+                OptionalInt.empty(),
+                List.of("checkpoints.1.model=b", "checkpoints.2.model=c"));
+    Path working = Path.of("").toAbsolutePath();
+    assertThat(suite.checkpoints())
+        .extracting(Suite.CheckpointSeries::path)
+        .containsExactly("file:" + working.resolve("models/tiny"), "/models/tiny", "s3a://bucket/tiny");
+    assertThat(suite.tasks().get(0).data()).isEqualTo("file:" + working.resolve("items"));
+  }
 }
