@@ -7,16 +7,20 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.spark.SparkException;
+import org.apache.spark.SparkThrowable;
 import org.apache.spark.sql.SparkSession;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteException;
 import org.cliffwatch.jobs.suite.SuiteReader;
+import org.cliffwatch.jobs.table.StorageException;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.definition.Tasks;
@@ -24,7 +28,7 @@ import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 
 /** What all commands share: exit codes, error messages, the Spark session. */
-final class Commands {
+public final class Commands {
   private static final String SPARK_HADOOP = "spark.hadoop.";
 
   private Commands() {}
@@ -50,16 +54,27 @@ final class Commands {
   }
 
   private static int report(Exception e, CommandLine line) {
-    if (isBadInput(e)) {
-      line.getErr().println("error: " + e.getMessage());
+    Optional<Throwable> mendable = mendable(e);
+    if (mendable.isPresent()) {
+      line.getErr().println("error: " + mendable.get().getMessage());
       return ExitCode.BAD_INPUT;
     }
     e.printStackTrace(line.getErr());
     return ExitCode.INTERNAL_ERROR;
   }
 
-  static boolean isBadInput(Throwable e) {
+  /** What the user can mend of it: itself, or what a task met on an executor. */
+  public static Optional<Throwable> mendable(Throwable e) {
+    Throwable problem = e;
+    while (problem instanceof SparkException && problem.getCause() != null) {
+      problem = problem.getCause();
+    }
+    return isBadInput(problem) ? Optional.of(problem) : Optional.empty();
+  }
+
+  private static boolean isBadInput(Throwable e) {
     return e instanceof SuiteException
+        || e instanceof StorageException
         || e instanceof ParameterException
         || e instanceof org.cliffwatch.quantizer.InvalidInputException
         || e instanceof org.cliffwatch.tasks.InvalidInputException;
@@ -69,7 +84,14 @@ final class Commands {
   static SparkSession session(String name) {
     SparkSession.Builder builder = SparkSession.builder().appName(name);
     defaults(System::getProperty).forEach(builder::config);
-    return builder.getOrCreate();
+    try {
+      return builder.getOrCreate();
+    } catch (RuntimeException e) {
+      if (e instanceof SparkThrowable && e instanceof IllegalArgumentException) {
+        throw new SuiteException("Spark refuses its settings: " + e.getMessage());
+      }
+      throw e;
+    }
   }
 
   /**

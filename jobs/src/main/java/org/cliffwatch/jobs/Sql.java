@@ -123,6 +123,7 @@ public final class Sql implements Callable<Integer> {
     Tables layout =
         new Tables(
             new org.apache.hadoop.fs.Path(tables), spark.sparkContext().hadoopConfiguration());
+    layout.requireVersion();
     boolean any = false;
     for (Map.Entry<String, StructType> table : Tables.schemas().entrySet()) {
       org.apache.hadoop.fs.Path folder = layout.table(table.getKey());

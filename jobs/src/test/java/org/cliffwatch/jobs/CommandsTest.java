@@ -8,8 +8,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.apache.spark.SparkException;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteException;
+import org.cliffwatch.jobs.table.StorageException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -25,6 +27,18 @@ class CommandsTest {
             tasks: [{task: copa, data: ../copa}]
             """)
         .toString();
+  }
+
+  @Test
+  void whatATaskMetIsTheUsersToMendAndNothingElseIs() {
+    StorageException full = new StorageException("cannot write x", new IOException("no room"));
+    assertThat(Commands.mendable(full)).contains(full);
+    assertThat(Commands.mendable(new SparkException("Job aborted", full)))
+        .get()
+        .extracting(Throwable::getMessage)
+        .isEqualTo("cannot write x: no room");
+    assertThat(Commands.mendable(new IllegalStateException(full))).isEmpty();
+    assertThat(Commands.mendable(new SparkException("Job cancelled"))).isEmpty();
   }
 
   @Test
@@ -54,7 +68,8 @@ class CommandsTest {
   void sparksSettingsForHadoopCountBeforeThereIsASession() throws IOException {
     System.setProperty("spark.hadoop.fs.defaultFS", "hdfs://nowhere:1");
     try {
-      assertThat(Commands.suite(suiteFile(), List.of()).checkpoints().get(0).path()).startsWith("file:/");
+      assertThat(Commands.suite(suiteFile(), List.of()).checkpoints().get(0).path())
+          .startsWith("file:/");
     } finally {
       System.clearProperty("spark.hadoop.fs.defaultFS");
     }

@@ -9,9 +9,12 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
 import java.util.function.BooleanSupplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.apache.spark.launcher.JavaModuleOptions;
 import org.apache.spark.sql.SparkSession;
 
 /** A real Spark cluster on this machine: a master and workers in processes of their own. */
@@ -21,6 +24,11 @@ public final class StandaloneCluster implements AutoCloseable {
 
   private final Path folder;
   private final List<Process> processes = new ArrayList<>();
+  private final List<Process> workers = new ArrayList<>();
+
+  /** Executors whose worker was killed: nobody's children then. */
+  private final List<ProcessHandle> orphans = new ArrayList<>();
+
   private String url;
 
   private StandaloneCluster(Path folder) {
@@ -79,6 +87,7 @@ public final class StandaloneCluster implements AutoCloseable {
             "--work-dir",
             folder.resolve(name + "-work").toString(),
             url);
+    workers.add(processes.get(processes.size() - 1));
     await(log, Pattern.compile("Successfully registered with master"));
   }
 
@@ -107,27 +116,81 @@ public final class StandaloneCluster implements AutoCloseable {
     return sessionBuilder()
         .config(settings)
         .master(url())
-        .config("spark.executor.memory", "512m")
-        .config("spark.executor.extraClassPath", System.getProperty("java.class.path"))
-        .config(
-            "spark.executor.extraJavaOptions",
-            "-Dorg.bytedeco.javacpp.maxbytes=0 -Dorg.bytedeco.javacpp.maxphysicalbytes=0")
+        .config(Map.copyOf(executorSettings()))
         .config(Map.copyOf(Commands.defaults(key -> key.equals("spark.master") ? url() : null)))
         .getOrCreate();
   }
 
+  private static Map<String, String> executorSettings() {
+    return Map.of(
+        "spark.executor.memory",
+        "512m",
+        "spark.executor.extraClassPath",
+        System.getProperty("java.class.path"),
+        "spark.executor.extraJavaOptions",
+        "-Dorg.bytedeco.javacpp.maxbytes=0 -Dorg.bytedeco.javacpp.maxphysicalbytes=0");
+  }
+
+  /** Starts evaluate.sh's main class on this cluster, its driver a process of its own. */
+  public Process evaluate(String... arguments) throws IOException {
+    List<String> command = new ArrayList<>();
+    command.add("org.apache.spark.deploy.SparkSubmit");
+    command.addAll(List.of("--master", url(), "--class", Evaluate.class.getName()));
+    Map<String, String> settings = new TreeMap<>(executorSettings());
+    settings.put("spark.ui.enabled", "false");
+    settings.put("spark.driver.host", "127.0.0.1");
+    settings.forEach((key, value) -> command.addAll(List.of("--conf", key + "=" + value)));
+    command.add("spark-internal");
+    command.addAll(List.of(arguments));
+    launch(
+        "driver" + processes.size(),
+        List.of(JavaModuleOptions.defaultModuleOptions().split(" ")),
+        Map.of(),
+        command.toArray(String[]::new));
+    return processes.get(processes.size() - 1);
+  }
+
   /** Waits for the condition, then kills an executor; whether there was one to kill. */
   public boolean killOneOnce(BooleanSupplier condition) {
+    await("the moment to kill an executor", condition);
+    return killExecutor(new Random(1));
+  }
+
+  /** Kills an executor at once; whether there was one to kill. */
+  public boolean killExecutor(Random random) {
+    List<ProcessHandle> executors = executors();
+    return !executors.isEmpty()
+        && executors.get(random.nextInt(executors.size())).destroyForcibly();
+  }
+
+  /** Kills a worker at once, and starts another. */
+  public void replaceWorker(Random random) throws IOException {
+    Process worker = workers.remove(random.nextInt(workers.size()));
+    orphans.addAll(worker.descendants().toList());
+    worker.destroyForcibly();
+    addWorker(Map.of());
+  }
+
+  /** Waits until the executors of ended applications are gone too. */
+  public void awaitNoExecutor() {
+    await(
+        "the end of all executors",
+        () -> executors().isEmpty() && orphans.stream().noneMatch(ProcessHandle::isAlive));
+  }
+
+  private static void await(String what, BooleanSupplier condition) {
+    Instant deadline = Instant.now().plus(PATIENCE);
     while (!condition.getAsBoolean()) {
+      if (Instant.now().isAfter(deadline)) {
+        throw new IllegalStateException("waited " + PATIENCE + " for " + what);
+      }
       pause();
     }
-    return executors().stream().findFirst().map(ProcessHandle::destroyForcibly).orElse(false);
   }
 
   /** The executors' process ids: children of the workers. */
   private List<ProcessHandle> executors() {
-    return processes.stream()
-        .skip(1)
+    return workers.stream()
         .flatMap(Process::descendants)
         .filter(process -> process.info().command().orElse("").endsWith("java"))
         .toList();
@@ -194,6 +257,7 @@ public final class StandaloneCluster implements AutoCloseable {
 
   @Override
   public void close() {
+    orphans.forEach(ProcessHandle::destroyForcibly);
     for (Process process : processes) {
       process.descendants().forEach(ProcessHandle::destroyForcibly);
       process.destroyForcibly();

@@ -72,7 +72,7 @@ final class CheckpointComparison
 
     List<ScoreRow> rows() {
       if (rows == null) {
-        rows = tables.scores(cell.cell()).read(Tables.SCORES);
+        rows = tables.scores(cell.cell()).readCommitted(Tables.SCORES);
       }
       return rows;
     }
@@ -200,7 +200,8 @@ final class CheckpointComparison
                         .filter(row -> cell.cell().id().equals(row.cellId()))
                         .filter(row -> before.cell().id().equals(row.baselineCellId()))
                         .filter(row -> row.baseline().equals(settings.baseline()))
-                        .filter(row -> row.seed() == settings.seed() && row.value() != null)
+                        .filter(row -> row.seed() == settings.seed())
+                        .filter(row -> row.value() != null && row.baselineValue() != null)
                         .count()
                     == cell.task().metrics().size();
         if (!same) {

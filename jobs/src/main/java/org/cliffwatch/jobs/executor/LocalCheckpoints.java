@@ -1,7 +1,6 @@
 package org.cliffwatch.jobs.executor;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,6 +16,7 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.spark.network.util.JavaUtils;
 import org.cliffwatch.jobs.plan.Sha256;
 import org.cliffwatch.jobs.table.CheckpointRow;
+import org.cliffwatch.jobs.table.StorageException;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 
@@ -84,7 +84,7 @@ public final class LocalCheckpoints {
    * Opens a checkpoint, after copying it here if need be. Its copy stays as long as it is open.
    *
    * @throws InvalidInputException as {@link Checkpoint#open} has it
-   * @throws UncheckedIOException if it cannot be copied
+   * @throws StorageException if it cannot be copied
    */
   public Checkpoint open(String uri) {
     Local local = local(uri);
@@ -119,7 +119,7 @@ public final class LocalCheckpoints {
       }
       return staged(files, remote);
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot bring " + uri + " to this host: " + e.getMessage(), e);
+      throw new StorageException("cannot bring " + uri + " to this host", e);
     }
   }
 

@@ -69,6 +69,7 @@ public final class ExportLmEval implements TasksSubcommand {
   @Override
   public Integer call() throws IOException {
     Tables tables = new Tables(new org.apache.hadoop.fs.Path(tablesFolder), new Configuration());
+    tables.requireVersion();
     Map<Slice, List<StoredCell>> slices =
         tables.storedCells().stream()
             .filter(cell -> model == null || cell.slice().model().equals(model))

@@ -84,6 +84,7 @@ public final class ImportLmEval implements TasksSubcommand {
     LmEvalLog log = LmEvalLog.read(files);
     Slice slice = new Slice(model(log), precision(log), step);
     Tables tables = new Tables(new org.apache.hadoop.fs.Path(output), new Configuration());
+    tables.begin();
     String identity = Sha256.of(slice + PythonJson.line(log.results()));
     List<StoredCell> stored = tables.storedCells(slice.model(), slice.precision());
     List<MetricRow> metrics = new ArrayList<>();

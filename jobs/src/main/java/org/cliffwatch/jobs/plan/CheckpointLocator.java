@@ -1,7 +1,6 @@
 package org.cliffwatch.jobs.plan;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -15,6 +14,7 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.cliffwatch.jobs.suite.Suite.CheckpointSeries;
 import org.cliffwatch.jobs.suite.SuiteException;
+import org.cliffwatch.jobs.table.StorageException;
 
 /** Finds the checkpoints a suite's series stand for, on any Hadoop file system. */
 final class CheckpointLocator {
@@ -74,7 +74,7 @@ final class CheckpointLocator {
         throw absent(series, path);
       }
     } catch (IOException e) {
-      throw new UncheckedIOException(series.place() + ": cannot look for " + path, e);
+      throw new StorageException(series.place() + ": cannot look for " + path, e);
     }
   }
 
@@ -107,7 +107,7 @@ final class CheckpointLocator {
         }
       }
     } catch (IOException e) {
-      throw new UncheckedIOException(series.place() + ": cannot list " + path, e);
+      throw new StorageException(series.place() + ": cannot list " + path, e);
     }
     return found;
   }

@@ -26,6 +26,7 @@ import org.cliffwatch.jobs.suite.Suite.TaskData;
 import org.cliffwatch.jobs.suite.SuiteException;
 import org.cliffwatch.jobs.table.CheckpointRow;
 import org.cliffwatch.jobs.table.RowFile;
+import org.cliffwatch.jobs.table.StorageException;
 import org.cliffwatch.jobs.table.StoredCell;
 import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.jobs.table.Tables.Slice;
@@ -40,6 +41,8 @@ import org.cliffwatch.tasks.definition.PromptVersion;
 import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.definition.Tasks;
 import org.cliffwatch.tasks.item.ItemSet;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Suite → plan: finds checkpoints, reads items, agrees on a kernel, gives every cell its identity.
@@ -48,6 +51,8 @@ import org.cliffwatch.tasks.item.ItemSet;
  * the executors a listing a checkpoint and, for the cells already there, one a model and precision.
  */
 public final class Planner {
+  private static final Logger LOG = LoggerFactory.getLogger(Planner.class);
+
   /**
    * Raised by every change after which equal inputs may score otherwise: prompts' tokenization,
    * truncation, numbers.
@@ -78,6 +83,7 @@ public final class Planner {
    */
   public Plan plan(Suite suite) {
     List<CheckpointAt> checkpoints = checkpoints(suite);
+    tables.begin();
     List<TaskItems> items =
         suite.tasks().stream().map(data -> items(data, suite.maxRejectedItems())).toList();
     Offer offer = kernel(suite);
@@ -343,9 +349,13 @@ public final class Planner {
       }
     }
     for (String model : changed) {
-      tables
-          .checkpoints(model)
-          .write(tables.staging(), Tables.CHECKPOINTS, Map.of(), known.get(model).values());
+      try {
+        tables
+            .checkpoints(model)
+            .write(tables.staging(), Tables.CHECKPOINTS, Map.of(), known.get(model).values());
+      } catch (StorageException e) {
+        LOG.warn("the next run will read the checkpoints of {} again", model, e);
+      }
     }
   }
 

@@ -28,8 +28,11 @@ public final class Report {
    * @param verbose whether every cell's metrics are printed, not only a row a checkpoint
    */
   public static void show(
-      Outcome outcome, String output, boolean verbose, Configuration configuration, PrintStream log)
-      throws IOException {
+      Outcome outcome,
+      String output,
+      boolean verbose,
+      Configuration configuration,
+      PrintStream log) {
     try (PrintStream data = stdout()) {
       if (verbose) {
         Summary.everything(outcome.plan(), new Tables(new Path(output), configuration), data);
@@ -43,7 +46,7 @@ public final class Report {
     try {
       DegradationPlot.write(outcome.results(), output, configuration)
           .ifPresent(plot -> log.println("plot: " + plot));
-    } catch (LinkageError | InternalError | RuntimeException e) {
+    } catch (LinkageError | InternalError | RuntimeException | IOException e) {
       // Java draws text only where the machine has fonts; the tables do not need any.
       log.println("warning: no plot was drawn: " + e);
     }

@@ -2,7 +2,6 @@ package org.cliffwatch.jobs.run;
 
 import java.io.FileNotFoundException;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -19,8 +18,11 @@ import org.cliffwatch.jobs.plan.Piece;
 import org.cliffwatch.jobs.plan.Sha256;
 import org.cliffwatch.jobs.table.RowFile;
 import org.cliffwatch.jobs.table.ScoreRow;
+import org.cliffwatch.jobs.table.StorageException;
 import org.cliffwatch.jobs.table.StoredCell;
 import org.cliffwatch.jobs.table.Tables;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * How scores become cells of the table {@code scores}: the protocol, whole.
@@ -34,11 +36,14 @@ import org.cliffwatch.jobs.table.Tables;
  *       however often and by however many that is done.
  *   <li>Parts are removed after the commit. One written later, by an attempt that Spark has given
  *       up on, is removed at the end of a run.
- *   <li>Cells of other content in the same place are removed before the commit: a reader sees the
- *       old cell, none, or the new one, never both.
+ *   <li>Cells of other content in the same place are removed before the commit, when nothing is
+ *       left to do but the move into place: a reader sees the old cell, none, or the new one, never
+ *       both.
  * </ul>
  */
 final class CellFiles {
+  private static final Logger LOG = LoggerFactory.getLogger(CellFiles.class);
+
   /** Footer keys of a part. */
   private static final String TOKENS = "cliffwatch.tokens";
 
@@ -90,11 +95,17 @@ final class CellFiles {
     List<ScoreRow> sorted = new ArrayList<>(rows);
     sorted.sort(Comparator.comparingInt(ScoreRow::replica).thenComparingInt(ScoreRow::item));
     requireWhole(cell, sorted, piece.cellItems(), replicas);
-    for (String other : piece.superseded()) {
-      tables.scores(new StoredCell(cell.slice(), cell.task(), other)).delete();
-    }
     // Another task may do the same at the same time: the bytes are the same.
-    tables.scores(cell).write(tables.staging(), Tables.SCORES, Map.of(), sorted);
+    tables
+        .scores(cell)
+        .write(
+            tables.staging(),
+            Tables.SCORES,
+            Map.of(),
+            sorted,
+            piece.superseded().stream()
+                .map(other -> tables.scores(new StoredCell(cell.slice(), cell.task(), other)))
+                .toList());
   }
 
   /** Every item once a replica: a lost or doubled part must never become a shorter table. */
@@ -166,29 +177,29 @@ final class CellFiles {
     return missing;
   }
 
-  /** Commits the cell if its parts make it up. */
+  /** Commits the cell if its parts make it up; what another run of it has committed counts too. */
   Optional<Assembled> assemble(Piece piece, int replicas) {
     StoredCell cell = piece.cell();
     List<Part> parts = parts(cell);
     if (!missing(parts, new Part(0, piece.cellItems())).isEmpty()) {
-      return Optional.empty();
+      return byAnother(cell);
     }
     List<ScoreRow> rows = new ArrayList<>();
     Effort effort = Effort.NONE;
     try {
       for (Part part : parts) {
         RowFile file = file(cell, part);
-        Map<String, String> footer =
-            file.metadata().orElseThrow(() -> new UncheckedIOException(gone(file)));
+        Map<String, String> footer = file.metadata().orElseThrow(() -> gone(file));
         effort =
             effort.plus(
                 new Effort(
                     Long.parseLong(footer.get(TOKENS)), Double.parseDouble(footer.get(SECONDS))));
         rows.addAll(file.read(Tables.SCORES));
       }
-    } catch (UncheckedIOException e) {
-      if (isCommitted(cell)) {
-        return Optional.empty(); // another task was first, and has removed the parts
+    } catch (StorageException e) {
+      Optional<Assembled> first = byAnother(cell);
+      if (first.isPresent()) {
+        return first;
       }
       throw e;
     }
@@ -197,11 +208,19 @@ final class CellFiles {
     return Optional.of(new Assembled(rows, effort));
   }
 
-  private static FileNotFoundException gone(RowFile file) {
-    return new FileNotFoundException(file.path() + " is gone");
+  /** The cell where another task was first, which then removes the parts. */
+  private Optional<Assembled> byAnother(StoredCell cell) {
+    return fresh == null && isCommitted(cell)
+        ? Optional.of(new Assembled(tables.scores(cell).read(Tables.SCORES), Effort.NONE))
+        : Optional.empty();
   }
 
-  /** Removes a cell's parts. */
+  private static StorageException gone(RowFile file) {
+    return new StorageException(
+        "cannot read " + file.path(), new FileNotFoundException("it is gone"));
+  }
+
+  /** Removes a cell's parts. They take room and do no harm: that they stay fails nothing. */
   void forget(StoredCell cell) {
     delete(folder(cell));
   }
@@ -229,7 +248,7 @@ final class CellFiles {
     } catch (FileNotFoundException e) {
       return List.of();
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot list " + folder, e);
+      throw new StorageException("cannot list " + folder, e);
     }
   }
 
@@ -246,7 +265,7 @@ final class CellFiles {
     try {
       path.getFileSystem(configuration).delete(path, true);
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot delete " + path, e);
+      LOG.warn("cannot delete {}", path, e);
     }
   }
 

@@ -4,8 +4,8 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Timer;
 import java.util.TimerTask;
 import org.apache.hadoop.conf.Configuration;
@@ -14,6 +14,7 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.cliffwatch.jobs.plan.Plan;
 import org.cliffwatch.jobs.suite.SuiteException;
+import org.cliffwatch.jobs.table.StorageException;
 import org.cliffwatch.jobs.table.Tables;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -51,31 +52,56 @@ final class Claim implements AutoCloseable {
    */
   static Claim take(Tables tables, Plan plan, String runId, Configuration configuration) {
     Path folder = new Path(tables.staging(), "runs");
+    String identity = plan.identity();
     try {
       FileSystem files = folder.getFileSystem(configuration);
-      String identity = plan.identity();
       Claim claim =
           new Claim(files, new Path(folder, runId), identity + "\n" + plan.suite().name() + "\n");
-      claim.write();
-      long now = files.getFileStatus(claim.own).getModificationTime();
-      for (FileStatus status : files.listStatus(folder)) {
-        String[] other = claim.read(status.getPath());
-        if (status.getModificationTime() + LIVES_MILLIS < now) {
-          files.delete(status.getPath(), false);
-        } else if (other.length > 1 && !other[0].equals(identity)) {
-          files.delete(claim.own, false);
-          throw new SuiteException(
-              "--output: found run %s of suite '%s' writing into %s, of other cells than this one;"
-                      .formatted(
-                          status.getPath().getName(), other[1], tables.table("scores").getParent())
-                  + " expected no other run, one of the same plan, or another output (a run that was"
-                  + " killed counts for two minutes)");
-        }
+      try {
+        claim.write();
+        claim.requireNoOther(identity, tables);
+      } catch (IOException | RuntimeException e) {
+        claim.close();
+        throw e;
       }
       claim.heart.schedule(claim.new Beat(), BEATS_MILLIS, BEATS_MILLIS);
       return claim;
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot write below " + folder + ": " + e.getMessage(), e);
+      throw new StorageException("--output: cannot keep a file of this run in " + folder, e);
+    }
+  }
+
+  private void requireNoOther(String identity, Tables tables) throws IOException {
+    long now = now();
+    for (FileStatus status : others()) {
+      String[] other = read(status.getPath());
+      if (status.getModificationTime() + LIVES_MILLIS < now) {
+        files.delete(status.getPath(), false);
+      } else if (other.length > 1 && !other[0].equals(identity)) {
+        throw new SuiteException(
+            "--output: found run %s of suite '%s' writing into %s, of other cells than this one;"
+                    .formatted(
+                        status.getPath().getName(), other[1], tables.table("scores").getParent())
+                + " expected no other run, one of the same plan, or another output (a run that was"
+                + " killed counts for two minutes)");
+      }
+    }
+  }
+
+  /** By the file system's clock, unless what was just written is not seen yet. */
+  private long now() throws IOException {
+    try {
+      return files.getFileStatus(own).getModificationTime();
+    } catch (FileNotFoundException e) {
+      return System.currentTimeMillis();
+    }
+  }
+
+  private List<FileStatus> others() throws IOException {
+    try {
+      return List.of(files.listStatus(own.getParent()));
+    } catch (FileNotFoundException e) {
+      return List.of(); // a listing that is late
     }
   }
 

@@ -2,10 +2,14 @@ package org.cliffwatch.jobs.run;
 
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import org.apache.spark.SparkConf;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -24,9 +28,12 @@ import org.cliffwatch.jobs.plan.Unit;
 import org.cliffwatch.jobs.plan.Visit;
 import org.cliffwatch.jobs.run.CellFiles.Part;
 import org.cliffwatch.jobs.run.UnitScorer.Questions;
+import org.cliffwatch.jobs.table.StorageException;
 import org.cliffwatch.jobs.table.StoredCell;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.tasks.item.ItemRecord;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import scala.Tuple2;
 import scala.collection.Iterator;
 import scala.collection.immutable.Seq;
@@ -40,6 +47,23 @@ import scala.runtime.BoxedUnit;
  * The driver gets a report a cell. Costs it a few hundred bytes a piece, and no request a cell.
  */
 final class Scoring {
+  private static final Logger LOG = LoggerFactory.getLogger(Scoring.class);
+
+  /** Pauses before each look at cells of several parts. */
+  private static final long[] LOOKS_MILLIS = {0, 500, 2_000, 6_000};
+
+  /** Units that may end the life of all their executors before the run is given up. */
+  private static final int MOST_DEADLY = 4;
+
+  private static final Pattern LOCAL =
+      Pattern.compile("local(?:\\[[^,\\]]*(?:,\\s*([0-9]+)\\s*)?])?");
+
+  /** How Spark names the task for which it gave a job up. */
+  private static final Pattern GIVEN_UP =
+      Pattern.compile("(?i)\\btask ([0-9]+)(?: in stage| \\(partition)");
+
+  private static final Pattern LOST = Pattern.compile("ExecutorLostFailure \\(.*?\\) Reason: (.*)");
+
   private final JavaSparkContext spark;
   private final Plan plan;
   private final CellFiles files;
@@ -63,7 +87,7 @@ final class Scoring {
             plan.suite().selfCheck(),
             plan.suite().shardItems(),
             fresh ? runId : null,
-            !spark.sc().isLocal());
+            retries(spark.getConf()));
     this.files = new CellFiles(output, spark.hadoopConfiguration(), settings.fresh());
   }
 
@@ -96,7 +120,14 @@ final class Scoring {
       UnitScorer scorer =
           new UnitScorer(settings, questions(), costs, underway.counters(), configuration());
       stopped = run("scores", units, scorer, reports, progress);
-      stopped = stopped == null ? putTogether(pending, scorer, reports, progress) : stopped;
+      for (int i = 0; stopped == null && i < LOOKS_MILLIS.length; i++) {
+        List<Unit> rest = unassembled(pending, reports);
+        if (rest.isEmpty()) {
+          break;
+        }
+        pause(LOOKS_MILLIS[i]);
+        stopped = run("cells of several parts", rest, scorer, reports, progress);
+      }
     }
     for (Cell cell : pending) {
       CellReport report = reports.get(cell.stored());
@@ -110,29 +141,28 @@ final class Scoring {
   }
 
   /**
-   * Commits the cells whose parts are all there. Two tasks that end at once may each find the
-   * other's part missing.
-   *
-   * @return why Spark gave it up, or null
+   * Units that put together the cells whose parts are all there, or soon will be seen: two tasks
+   * that end at once may each find the other's part missing, and a listing may be late.
    */
-  private String putTogether(
-      List<Cell> pending,
-      UnitScorer scorer,
-      Map<StoredCell, CellReport> reports,
-      Progress progress) {
-    List<Visit> whole = new ArrayList<>();
+  private List<Unit> unassembled(List<Cell> pending, Map<StoredCell, CellReport> reports) {
+    List<Unit> units = new ArrayList<>();
     for (Cell cell : pending) {
       CellReport report = reports.get(cell.stored());
       if (report != null && report.error() == null && !report.committed()) {
-        Piece rest = piece(cell, new Part(0, 0));
-        whole.add(new Visit(cell.checkpoint(), cell.precision(), List.of(rest)));
+        List<Piece> nothing = List.of(piece(cell, new Part(0, 0)));
+        units.add(new Unit(List.of(new Visit(cell.checkpoint(), cell.precision(), nothing)), 0));
       }
     }
-    if (whole.isEmpty()) {
-      return null;
+    return units;
+  }
+
+  private static void pause(long millis) {
+    try {
+      Thread.sleep(millis);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(e);
     }
-    List<Unit> rest = whole.stream().map(visit -> new Unit(List.of(visit), 0)).toList();
-    return run("cells of several parts", rest, scorer, reports, progress);
   }
 
   /** What scoring is expected to take. */
@@ -157,14 +187,26 @@ final class Scoring {
 
   /** What earlier attempts have left of cells that are committed. */
   private void clearAway(Map<StoredCell, CellReport> reports) {
-    Set<String> started = files.started();
-    reports.forEach(
-        (cell, report) -> {
-          if (report.committed() && started.contains(files.name(cell))) {
-            files.forget(cell);
-          }
-        });
-    files.removeOldUnfinished();
+    try {
+      Set<String> started = files.started();
+      reports.forEach(
+          (cell, report) -> {
+            if (report.committed() && started.contains(files.name(cell))) {
+              files.forget(cell);
+            }
+          });
+      files.removeOldUnfinished();
+    } catch (StorageException e) {
+      LOG.warn("what is left of committed cells stays until the next run", e);
+    }
+  }
+
+  /** Whether Spark tries a failed task again: {@code local[N,F]} does, {@code local[N]} not. */
+  static boolean retries(SparkConf conf) {
+    String master = conf.get("spark.master");
+    Matcher local = LOCAL.matcher(master);
+    String failures = local.matches() ? local.group(1) : conf.get("spark.task.maxFailures", "4");
+    return failures != null && Integer.parseInt(failures) > 1;
   }
 
   /** How many units run at once: of the executors there may be, where their number is bounded. */
@@ -251,9 +293,11 @@ final class Scoring {
   }
 
   /**
-   * Runs units as one job, taking each one's reports when it ends.
+   * Runs units as one job, taking each one's reports when it ends. A unit for which Spark gives the
+   * job up, such as one that takes more memory than any executor has, fails alone: the others go on
+   * in another job.
    *
-   * @return why Spark gave the job up, or null
+   * @return why they were given up, or null
    */
   private String run(
       String description,
@@ -261,35 +305,40 @@ final class Scoring {
       UnitScorer scorer,
       Map<StoredCell, CellReport> reports,
       Progress progress) {
-    try {
-      RDD<Unit> placed = placed(units);
-      spark.setJobDescription(description);
-      spark
-          .sc()
-          .runJob(
-              placed,
-              new Task(scorer),
-              new AbstractFunction2<Object, List<CellReport>, BoxedUnit>() {
-                @Override
-                public BoxedUnit apply(Object unit, List<CellReport> of) {
-                  take(of, reports);
-                  progress.unit(
-                      (int)
-                          of.stream()
-                              .filter(report -> report.committed() || report.error() != null)
-                              .count(),
-                      of.stream().mapToLong(CellReport::tokens).sum(),
-                      units.get((Integer) unit).cost());
-                  return BoxedUnit.UNIT;
-                }
-              },
-              ClassTag$.MODULE$.apply(List.class));
-      return null;
-    } catch (Exception e) {
-      if (spark.sc().isStopped()) {
-        throw e; // the run is over, and that says nothing of its cells
+    List<Unit> left = units;
+    for (int deadly = 0; ; deadly++) {
+      Set<Integer> done = new HashSet<>();
+      try {
+        job(description, left, deadly == 0 ? scorer : scorer.resuming(), done, reports, progress);
+        return null;
+      } catch (Exception e) {
+        if (spark.sc().isStopped()) {
+          throw e; // the run is over, and that says nothing of its cells
+        }
+        String why = why(e);
+        Matcher task = GIVEN_UP.matcher(String.valueOf(e.getMessage()));
+        if (deadly == MOST_DEADLY || !task.find()) {
+          return why;
+        }
+        int unit = Integer.parseInt(task.group(1));
+        LOG.warn("a unit of {} is given up: {}", description, why);
+        take(
+            left.get(unit).visits().stream()
+                .flatMap(visit -> visit.pieces().stream())
+                .map(piece -> CellReport.failed(piece.cell(), why))
+                .toList(),
+            reports);
+        done.add(unit);
+        List<Unit> before = left;
+        left =
+            IntStream.range(0, before.size())
+                .filter(i -> !done.contains(i))
+                .mapToObj(before::get)
+                .toList();
+        if (left.isEmpty()) {
+          return null;
+        }
       }
-      return UnitScorer.message(e);
     }
   }
 
@@ -303,6 +352,47 @@ final class Scoring {
     return spark
         .sc()
         .makeRDD(CollectionConverters.asScala(placed).toSeq(), ClassTag$.MODULE$.apply(Unit.class));
+  }
+
+  private static String why(Exception e) {
+    Matcher lost = LOST.matcher(String.valueOf(e.getMessage()));
+    return lost.find()
+        ? "every executor that scored this was lost, the last one so: "
+            + lost.group(1).strip()
+            + " (137: killed, as where memory runs out)"
+        : UnitScorer.message(e);
+  }
+
+  private void job(
+      String description,
+      List<Unit> units,
+      UnitScorer scorer,
+      Set<Integer> done,
+      Map<StoredCell, CellReport> reports,
+      Progress progress) {
+    RDD<Unit> placed = placed(units);
+    spark.setJobDescription(description);
+    spark
+        .sc()
+        .runJob(
+            placed,
+            new Task(scorer),
+            new AbstractFunction2<Object, List<CellReport>, BoxedUnit>() {
+              @Override
+              public BoxedUnit apply(Object unit, List<CellReport> of) {
+                done.add((Integer) unit);
+                take(of, reports);
+                progress.unit(
+                    (int)
+                        of.stream()
+                            .filter(report -> report.committed() || report.error() != null)
+                            .count(),
+                    of.stream().mapToLong(CellReport::tokens).sum(),
+                    units.get((Integer) unit).cost());
+                return BoxedUnit.UNIT;
+              }
+            },
+            ClassTag$.MODULE$.apply(List.class));
   }
 
   /** A cell of several pieces is committed when one of them says so, and failed when one has. */

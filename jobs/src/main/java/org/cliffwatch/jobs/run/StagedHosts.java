@@ -2,7 +2,6 @@ package org.cliffwatch.jobs.run;
 
 import java.io.IOException;
 import java.io.Serializable;
-import java.io.UncheckedIOException;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -19,6 +18,7 @@ import org.apache.spark.util.SerializableConfiguration;
 import org.cliffwatch.jobs.executor.LocalCheckpoints;
 import org.cliffwatch.jobs.plan.FingerprintedCheckpoint;
 import org.cliffwatch.jobs.plan.Unit;
+import org.cliffwatch.jobs.table.StorageException;
 
 /**
  * Which hosts hold copies of which checkpoints: planning brought those it had to read to some, and
@@ -71,7 +71,7 @@ final class StagedHosts {
       Path path = new Path(checkpoint.checkpoint().uri());
       return path.getFileSystem(configuration).getUri().getScheme().equals("file");
     } catch (IOException e) {
-      throw new UncheckedIOException(e);
+      throw new StorageException("cannot look for " + checkpoint.checkpoint().uri(), e);
     }
   }
 
@@ -89,7 +89,7 @@ final class StagedHosts {
     try {
       return checkpoints.key(checkpoint.checkpoint().uri(), checkpoint.row().files());
     } catch (IOException e) {
-      throw new UncheckedIOException(e);
+      throw new StorageException("cannot look for " + checkpoint.checkpoint().uri(), e);
     }
   }
 }

@@ -29,6 +29,7 @@ import org.cliffwatch.jobs.plan.Visit;
 import org.cliffwatch.jobs.run.CellFiles.Effort;
 import org.cliffwatch.jobs.run.CellFiles.Part;
 import org.cliffwatch.jobs.table.ScoreRow;
+import org.cliffwatch.jobs.table.StorageException;
 import org.cliffwatch.jobs.table.StoredCell;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.Backends;
@@ -82,6 +83,7 @@ final class UnitScorer implements Serializable {
   private final Costs costs;
   private final Underway.Counters counters;
   private final Broadcast<SerializableConfiguration> hadoop;
+  private final boolean resumes;
 
   UnitScorer(
       ScoringSettings settings,
@@ -89,11 +91,27 @@ final class UnitScorer implements Serializable {
       Costs costs,
       Underway.Counters counters,
       Broadcast<SerializableConfiguration> hadoop) {
+    this(settings, tasks, costs, counters, hadoop, false);
+  }
+
+  private UnitScorer(
+      ScoringSettings settings,
+      List<Questions> tasks,
+      Costs costs,
+      Underway.Counters counters,
+      Broadcast<SerializableConfiguration> hadoop,
+      boolean resumes) {
     this.settings = settings;
     this.tasks = tasks;
     this.costs = costs;
     this.counters = counters;
     this.hadoop = hadoop;
+    this.resumes = resumes;
+  }
+
+  /** The same for units that a job before this one may have begun. */
+  UnitScorer resuming() {
+    return new UnitScorer(settings, tasks, costs, counters, hadoop, true);
   }
 
   /** Scores the units of a partition. */
@@ -128,7 +146,8 @@ final class UnitScorer implements Serializable {
   private final class Worker {
     private final CellFiles files =
         new CellFiles(settings.output(), hadoop.value().value(), settings.fresh());
-    private final boolean again = TaskContext.get().attemptNumber() > 0;
+    private final boolean retried = TaskContext.get().attemptNumber() > 0;
+    private final boolean again = resumes || retried;
     private final Map<Chunk, EncodedRequests> encoded = new HashMap<>();
     private long encodedTokens;
     private String encodedFor;
@@ -195,7 +214,7 @@ final class UnitScorer implements Serializable {
       if (task.isInterrupted()
           || e instanceof TaskKilledException
           || (settings.retries()
-              && !again
+              && !retried
               && !(e instanceof InvalidInputException || e instanceof SelfCheckException))) {
         throw e instanceof RuntimeException problem ? problem : new IllegalStateException(e);
       }
@@ -294,13 +313,13 @@ final class UnitScorer implements Serializable {
   /** Why, in a line. */
   static String message(Throwable e) {
     Throwable root = e;
-    while (root.getCause() != null) {
+    while (root.getCause() != null && !(root instanceof StorageException)) {
       root = root.getCause();
     }
     String first = String.valueOf(root.getMessage()).lines().findFirst().orElse("");
     return root instanceof OutOfMemoryError
         ? "not enough memory on the executor: " + first
-        : root.getClass().getSimpleName() + ": " + first;
+        : root instanceof StorageException ? first : root.getClass().getSimpleName() + ": " + first;
   }
 
   private ScorerCache.Lease lease(Visit visit, Precision precision) {

@@ -1,11 +1,15 @@
 package org.cliffwatch.jobs.table;
 
+import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.Serializable;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
@@ -16,6 +20,7 @@ import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.RemoteIterator;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
+import org.cliffwatch.tasks.InvalidInputException;
 
 /**
  * The tables under one output folder: {@code DIR/<table>/<partitions>/<file>.parquet}. Partition
@@ -26,6 +31,9 @@ public final class Tables {
   /** Raised with every change of a table's columns or files. */
   public static final int VERSION = 3;
 
+  /** The oldest whose files lie where today's do, so that both can be read and written together. */
+  private static final int OLDEST = 2;
+
   public static final Columns<ScoreRow> SCORES = Columns.of(ScoreRow.class);
   public static final Columns<MetricRow> METRICS = Columns.of(MetricRow.class);
   public static final Columns<DegradationRow> DEGRADATION = Columns.of(DegradationRow.class);
@@ -34,6 +42,8 @@ public final class Tables {
   public static final Columns<CheckpointRow> CHECKPOINTS = Columns.of(CheckpointRow.class);
 
   private static final String PARQUET = ".parquet";
+
+  private static final String VERSION_FILE = "VERSION";
 
   private static final StructType BY_MODEL = new StructType().add("model", DataTypes.StringType);
 
@@ -79,6 +89,97 @@ public final class Tables {
             .toList());
   }
 
+  /**
+   * Refuses tables of a version that cannot be read or written together with today's: a read of one
+   * small file.
+   *
+   * @throws InvalidInputException naming the version found and those expected
+   */
+  public void requireVersion() {
+    int found = version().orElse(VERSION);
+    if (found < OLDEST || found > VERSION) {
+      throw new InvalidInputException(
+          root
+              + ": found tables of version "
+              + found
+              + ", expected "
+              + OLDEST
+              + " to "
+              + VERSION
+              + "; use another folder, or the program that wrote them");
+    }
+  }
+
+  /**
+   * Begins to write here, with the version: a folder that cannot be written is known before
+   * anything is read or scored.
+   *
+   * @throws InvalidInputException as {@link #requireVersion}
+   */
+  public void begin() {
+    requireVersion();
+    try {
+      Storage.put(
+          new Path(root, VERSION_FILE),
+          (VERSION + "\n").getBytes(StandardCharsets.UTF_8),
+          staging(),
+          List.of(),
+          configuration);
+    } catch (IOException e) {
+      throw new StorageException(
+          "--output: cannot write into " + root + ", expected a folder that can be written", e);
+    }
+  }
+
+  /** The version of the tables that are here, if any. */
+  private OptionalInt version() {
+    Path file = new Path(root, VERSION_FILE);
+    try (InputStream in = file.getFileSystem(configuration).open(file)) {
+      String text = new String(in.readAllBytes(), StandardCharsets.UTF_8).strip();
+      if (!text.matches("[0-9]{1,9}")) {
+        throw new InvalidInputException(
+            file + ": found '" + text + "', expected the version of the tables here");
+      }
+      return OptionalInt.of(Integer.parseInt(text));
+    } catch (FileNotFoundException e) {
+      return unmarked();
+    } catch (IOException e) {
+      throw new StorageException("cannot read " + file, e);
+    }
+  }
+
+  /** Tables had no file of their version at first: those of 1 lie in other places. */
+  private OptionalInt unmarked() {
+    try {
+      FileSystem files = root.getFileSystem(configuration);
+      for (String table : List.of("metrics", "scores")) {
+        Path folder = table(table);
+        Path first = files.exists(folder) ? firstFile(files, folder) : null;
+        if (first != null) {
+          boolean oldest =
+              table.equals("metrics")
+                  ? !first.getParent().getParent().getName().equals(table)
+                  : first.getName().equals("scores" + PARQUET);
+          return OptionalInt.of(oldest ? 1 : 2);
+        }
+      }
+      return OptionalInt.empty();
+    } catch (IOException e) {
+      throw new StorageException("cannot list " + root, e);
+    }
+  }
+
+  /** The first file below a folder, or null: a listing a level. */
+  private static Path firstFile(FileSystem files, Path folder) throws IOException {
+    for (FileStatus status : files.listStatus(folder)) {
+      Path found = status.isDirectory() ? firstFile(files, status.getPath()) : status.getPath();
+      if (found != null && found.getName().endsWith(PARQUET)) {
+        return found;
+      }
+    }
+    return null;
+  }
+
   public Path table(String name) {
     return new Path(root, name);
   }
@@ -114,12 +215,12 @@ public final class Tables {
   }
 
   /** The cells whose scores lie here, in the order of their folders. */
-  public List<StoredCell> storedCells() throws IOException {
+  public List<StoredCell> storedCells() {
     return storedCells(table("scores"));
   }
 
   /** The cells of one model at one precision whose scores lie here. */
-  public List<StoredCell> storedCells(String model, String precision) throws IOException {
+  public List<StoredCell> storedCells(String model, String precision) {
     return storedCells(
         Partition.of("model", model).and("precision", precision).under(table("scores")));
   }
@@ -128,18 +229,22 @@ public final class Tables {
    * A listing, of no file's content: one request a folder, or on an object store one for about a
    * thousand cells.
    */
-  private List<StoredCell> storedCells(Path folder) throws IOException {
-    FileSystem files = folder.getFileSystem(configuration);
+  private List<StoredCell> storedCells(Path folder) {
     List<Path> found = new ArrayList<>();
-    if (files.exists(folder)) {
-      if (Storage.isObjectStore(folder, configuration)) {
-        RemoteIterator<LocatedFileStatus> all = files.listFiles(folder, true);
-        while (all.hasNext()) {
-          found.add(all.next().getPath());
+    try {
+      FileSystem files = folder.getFileSystem(configuration);
+      if (files.exists(folder)) {
+        if (Storage.isObjectStore(folder, configuration)) {
+          RemoteIterator<LocatedFileStatus> all = files.listFiles(folder, true);
+          while (all.hasNext()) {
+            found.add(all.next().getPath());
+          }
+        } else {
+          walk(files, folder, found);
         }
-      } else {
-        walk(files, folder, found);
       }
+    } catch (IOException e) {
+      throw new StorageException("cannot list " + folder, e);
     }
     return found.stream()
         .filter(path -> path.getName().endsWith(PARQUET))

@@ -146,6 +146,17 @@ class CellFilesTest {
     }
   }
 
+  /** Two runs at once share parts: the first to have all of them commits, and removes them. */
+  @Test
+  void whatAnotherRunHasPutTogetherIsWhole() {
+    keep(0, 10);
+    new CellFiles(folder.toString(), new Configuration(), null).assemble(piece, REPLICAS);
+    keep(4, 10);
+    assertThat(files.assemble(piece, REPLICAS).orElseThrow().rows()).isEqualTo(rows(0, ITEMS));
+    CellFiles fresh = new CellFiles(folder.toString(), new Configuration(), "run");
+    assertThat(fresh.assemble(piece, REPLICAS)).as("what is to be scored again").isEmpty();
+  }
+
   /** Its parts are its own: the same checkpoint under two names has cells of one id. */
   @Test
   void equalCellsInTwoPlacesDoNotShareParts() {

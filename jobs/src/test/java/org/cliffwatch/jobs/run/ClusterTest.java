@@ -22,6 +22,7 @@ import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.scheduler.SparkListenerTaskEnd;
 import org.apache.spark.sql.SparkSession;
 import org.cliffwatch.jobs.ExitCode;
+import org.cliffwatch.jobs.FaultyFileSystem;
 import org.cliffwatch.jobs.StandaloneCluster;
 import org.cliffwatch.jobs.TinyWorld;
 import org.cliffwatch.jobs.plan.Plan;
@@ -29,6 +30,7 @@ import org.cliffwatch.jobs.plan.Planner;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteReader;
 import org.cliffwatch.jobs.table.ScoreRow;
+import org.cliffwatch.jobs.table.StoredCell;
 import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.junit.jupiter.api.Test;
@@ -109,6 +111,46 @@ class ClusterTest {
     }
   }
 
+  /** As one that takes more memory than there is: the kernel kills whoever reads it. */
+  @Test
+  void aCheckpointThatKillsItsExecutorsFailsAloneAndSaysSo() throws Exception {
+    TinyWorld.checkpoint(folder.resolve("tiny"), 1);
+    TinyWorld.checkpoint(folder.resolve("deadly"), 2);
+    Files.write(folder.resolve("copa.jsonl"), TinyWorld.copaLines(60));
+    Path armed = folder.resolve("armed");
+    Suite suite =
+        suite(
+            "shard_items: 5",
+            "checkpoints=[{model: tiny, path: tiny}, {model: deadly, path: '%s'}]"
+                .formatted(FaultyFileSystem.uri(folder.resolve("deadly"))),
+            "precisions=[fp32]");
+    try (StandaloneCluster cluster = StandaloneCluster.start(folder.resolve("cluster"), 0)) {
+      for (int i = 0; i < 2; i++) {
+        cluster.addWorker(Map.of("CLIFFWATCH_CACHE", folder.resolve("cache").toString()));
+      }
+      try (SparkSession session = cluster.session()) {
+        JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.sparkContext());
+        FaultyFileSystem.in(spark.hadoopConfiguration()).kills(armed);
+        Plan plan = new Planner(spark, folder.resolve("out").toString()).plan(suite);
+        Files.createFile(armed);
+        Map<StoredCell, CellReport> reports =
+            new Scoring(spark, plan, folder.resolve("out").toString(), "run", false)
+                .score(new Progress(System.err));
+        assertThat(reports).hasSize(2);
+        reports.forEach(
+            (cell, report) -> {
+              if (cell.slice().model().equals("tiny")) {
+                assertThat(report.committed()).as("%s", report).isTrue();
+              } else {
+                assertThat(report.error())
+                    .startsWith("every executor that scored this was lost, the last one so: ")
+                    .contains("137");
+              }
+            });
+      }
+    }
+  }
+
   private static SparkListener failures(Queue<String> failures) {
     return new SparkListener() {
       @Override
@@ -120,7 +162,7 @@ class ClusterTest {
     };
   }
 
-  private Suite suite(String more) throws IOException {
+  private Suite suite(String more, String... sets) throws IOException {
     Files.writeString(
         folder.resolve("suite.yaml"),
         """
@@ -131,7 +173,7 @@ class ClusterTest {
             + more
             + "\n");
     return new SuiteReader(Set.of("fp32", "w8a8"), Set.of("copa"), Map.of())
-        .read(folder.resolve("suite.yaml"), List.of());
+        .read(folder.resolve("suite.yaml"), List.of(sets));
   }
 
   /** Whether some scores are kept, as a part or a cell. */

@@ -122,16 +122,12 @@ class EvaluationTest {
 
   /** The one cell in its place. */
   private StoredCell cell(String output, String precision, String task) {
-    try {
-      List<StoredCell> cells =
-          tables(output).storedCells("2024", precision).stream()
-              .filter(cell -> cell.task().equals(task))
-              .toList();
-      assertThat(cells).hasSize(1);
-      return cells.get(0);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    List<StoredCell> cells =
+        tables(output).storedCells("2024", precision).stream()
+            .filter(cell -> cell.task().equals(task))
+            .toList();
+    assertThat(cells).hasSize(1);
+    return cells.get(0);
   }
 
   private List<MetricRow> metrics(String output) {

@@ -206,7 +206,8 @@ class SuiteReaderTest {
     "s3a://bucket/nightly.yaml, s3a://bucket/, s3a://bucket/models/tiny",
   })
   void aSuitesPathsAreRelativeToItsUri(String origin, String folder, String checkpoint) {
-    String yaml = LEAST.replace("models/tiny", origin.contains("suites") ? "../models/tiny" : "models/tiny");
+    String yaml =
+        LEAST.replace("models/tiny", origin.contains("suites") ? "../models/tiny" : "models/tiny");
     Suite suite =
         new SuiteReader(PRECISIONS, TASKS, Map.of()).read(yaml, origin, folder, List.of());
     assertThat(suite.name()).isEqualTo("nightly");
@@ -228,7 +229,8 @@ class SuiteReaderTest {
     Path working = Path.of("").toAbsolutePath();
     assertThat(suite.checkpoints())
         .extracting(Suite.CheckpointSeries::path)
-        .containsExactly("file:" + working.resolve("models/tiny"), "/models/tiny", "s3a://bucket/tiny");
+        .containsExactly(
+            "file:" + working.resolve("models/tiny"), "/models/tiny", "s3a://bucket/tiny");
     assertThat(suite.tasks().get(0).data()).isEqualTo("file:" + working.resolve("items"));
   }
 }

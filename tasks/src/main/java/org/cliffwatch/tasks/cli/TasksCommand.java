@@ -1,6 +1,7 @@
 package org.cliffwatch.tasks.cli;
 
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
@@ -77,7 +78,7 @@ public final class TasksCommand {
 
   private static int report(
       Exception exception, CommandLine command, CommandLine.ParseResult parsed) {
-    if (exception instanceof InvalidInputException) {
+    if (isMendable(exception)) {
       command.getErr().println("error: " + exception.getMessage());
       return BAD_INPUT;
     }
@@ -86,7 +87,12 @@ public final class TasksCommand {
   }
 
   private static int exitCode(Throwable exception) {
-    return exception instanceof InvalidInputException ? BAD_INPUT : INTERNAL_ERROR;
+    return isMendable(exception) ? BAD_INPUT : INTERNAL_ERROR;
+  }
+
+  /** Whether it is the user's to mend; a file system that refuses is. */
+  private static boolean isMendable(Throwable exception) {
+    return exception instanceof InvalidInputException || exception instanceof UncheckedIOException;
   }
 
   private static int usage(CommandLine.ParameterException exception, String[] args) {
