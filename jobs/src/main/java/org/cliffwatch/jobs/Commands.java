@@ -82,8 +82,23 @@ public final class Commands {
 
   /** The session spark-submit prepared, or one on this machine. */
   static SparkSession session(String name) {
+    return session(name, Map.of());
+  }
+
+  /**
+   * The same with more settings.
+   *
+   * @param settings of a command, where the user has none
+   */
+  static SparkSession session(String name, Map<String, String> settings) {
     SparkSession.Builder builder = SparkSession.builder().appName(name);
     defaults(System::getProperty).forEach(builder::config);
+    settings.forEach(
+        (key, value) -> {
+          if (System.getProperty(key) == null) {
+            builder.config(key, value);
+          }
+        });
     try {
       return builder.getOrCreate();
     } catch (RuntimeException e) {

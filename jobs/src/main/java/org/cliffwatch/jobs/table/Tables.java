@@ -7,6 +7,7 @@ import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -225,19 +226,28 @@ public final class Tables {
         Partition.of("model", model).and("precision", precision).under(table("scores")));
   }
 
+  private List<StoredCell> storedCells(Path folder) {
+    return parquetFiles(folder).stream().map(file -> storedCell(file.getPath())).toList();
+  }
+
+  /** Every file of {@code scores}, in the order of their folders. */
+  public List<FileStatus> scoreFiles() {
+    return parquetFiles(table("scores"));
+  }
+
   /**
    * A listing, of no file's content: one request a folder, or on an object store one for about a
    * thousand cells.
    */
-  private List<StoredCell> storedCells(Path folder) {
-    List<Path> found = new ArrayList<>();
+  private List<FileStatus> parquetFiles(Path folder) {
+    List<FileStatus> found = new ArrayList<>();
     try {
       FileSystem files = folder.getFileSystem(configuration);
       if (files.exists(folder)) {
         if (Storage.isObjectStore(folder, configuration)) {
           RemoteIterator<LocatedFileStatus> all = files.listFiles(folder, true);
           while (all.hasNext()) {
-            found.add(all.next().getPath());
+            found.add(all.next());
           }
         } else {
           walk(files, folder, found);
@@ -247,18 +257,18 @@ public final class Tables {
       throw new StorageException("cannot list " + folder, e);
     }
     return found.stream()
-        .filter(path -> path.getName().endsWith(PARQUET))
-        .sorted()
-        .map(Tables::storedCell)
+        .filter(file -> file.getPath().getName().endsWith(PARQUET))
+        .sorted(Comparator.comparing(FileStatus::getPath))
         .toList();
   }
 
-  private static void walk(FileSystem files, Path folder, List<Path> found) throws IOException {
+  private static void walk(FileSystem files, Path folder, List<FileStatus> found)
+      throws IOException {
     for (FileStatus status : files.listStatus(folder)) {
       if (status.isDirectory()) {
         walk(files, status.getPath(), found);
       } else {
-        found.add(status.getPath());
+        found.add(status);
       }
     }
   }
@@ -280,5 +290,10 @@ public final class Tables {
   /** Unfinished files; outside every table, since some readers look into hidden folders too. */
   public Path staging() {
     return new Path(root, ".staging");
+  }
+
+  /** Copies that {@code sql.sh} makes of {@code scores}; outside every table too. */
+  public Path packed() {
+    return new Path(root, ".packed");
   }
 }
