@@ -2,6 +2,7 @@ package org.cliffwatch.jobs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -21,7 +22,7 @@ class SqlTest {
   @TempDir Path folder;
   private final ByteArrayOutputStream out = new ByteArrayOutputStream();
 
-  private int run(String... arguments) {
+  private int run(String input, String... arguments) {
     Tables tables =
         new Tables(new org.apache.hadoop.fs.Path(folder.toString()), new Configuration());
     tables
@@ -32,7 +33,10 @@ class SqlTest {
             Map.of(),
             List.of(new DocumentRow(3, "\"é\", so", "0", "[]", "p", "t")));
     out.reset();
-    Sql sql = new Sql(new PrintStream(out, true, StandardCharsets.UTF_8));
+    Sql sql =
+        new Sql(
+            new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)),
+            new PrintStream(out, true, StandardCharsets.UTF_8));
     return Commands.run(
         sql,
         Stream.concat(Stream.of("--tables", folder.toString()), Stream.of(arguments))
@@ -44,22 +48,22 @@ class SqlTest {
   }
 
   @Test
-  void theFirstStatementThatFailsIsTheLast() {
-    assertThat(
-            run("--format", "csv", "-e", "SELECT item,\n  doc FROM documents; SELECT 6 * 7 AS n"))
+  void statementsAreReadFromInputUntilOneFails() {
+    assertThat(run("SELECT item,\n  doc FROM documents; SELECT 6 * 7 AS n", "--format", "csv"))
         .isEqualTo(ExitCode.DONE);
     assertThat(printed()).isEqualTo("item,doc\n3,\"\"\"é\"\", so\"\nn\n42\n");
-    assertThat(run("--format", "json", "-e", "SELECT 1 AS one; SELECT nope; SELECT 2 AS two"))
+    assertThat(run("SELECT 1 AS one;\nSELECT nope;\nSELECT 2 AS two;\n", "--format", "json"))
         .isEqualTo(ExitCode.BAD_INPUT);
     assertThat(printed()).isEqualTo("{\"one\":1}\n");
   }
 
   @Test
   void statementsMayBeGivenOrInAFile() throws Exception {
-    assertThat(run("-e", "SELECT 1 AS one; SELECT NULL AS none")).isEqualTo(ExitCode.DONE);
+    assertThat(run("SELECT 2;", "-e", "SELECT 1 AS one; SELECT NULL AS none"))
+        .isEqualTo(ExitCode.DONE);
     assertThat(printed()).isEqualTo("one\n---\n  1\nnone\n----\nNULL\n");
     Path file = Files.writeString(folder.resolve("q.sql"), "-- One?\nSELECT 1 AS one;\n");
-    assertThat(run("-f", file.toString(), "--format", "csv")).isEqualTo(ExitCode.DONE);
+    assertThat(run("", "-f", file.toString(), "--format", "csv")).isEqualTo(ExitCode.DONE);
     assertThat(printed()).isEqualTo("one\n1\n");
   }
 

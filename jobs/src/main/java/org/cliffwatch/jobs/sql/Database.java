@@ -7,6 +7,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.TreeMap;
 import java.util.function.BiConsumer;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
@@ -130,6 +131,17 @@ public final class Database {
     return scores.rows();
   }
 
+  /** Makes Spark load and compile what every statement needs, so that the first is fast too. */
+  public void warmUp() {
+    try {
+      spark
+          .sql("SELECT model, count(*) FROM metrics GROUP BY model ORDER BY model")
+          .collectAsList();
+    } catch (Exception e) {
+      // What is wrong with the table is the answer to a statement that asks it.
+    }
+  }
+
   /**
    * Runs a statement and prints its rows.
    *
@@ -165,5 +177,25 @@ public final class Database {
       }
     }
     return Optional.empty();
+  }
+
+  /** Stops the statement that runs in another thread. */
+  void cancel() {
+    spark.sparkContext().cancelAllJobs();
+  }
+
+  /** Names of tables and views with their columns. */
+  Map<String, List<String>> names() {
+    Map<String, List<String>> names = new TreeMap<>();
+    for (String query : List.of("SHOW TABLES", "SHOW TABLES IN " + BEFORE)) {
+      for (Row row : spark.sql(query).collectAsList()) {
+        String name =
+            row.getString(0).isEmpty()
+                ? row.getString(1)
+                : row.getString(0) + "." + row.getString(1);
+        names.computeIfAbsent(name, table -> List.of(spark.table(table).columns()));
+      }
+    }
+    return names;
   }
 }
