@@ -1,6 +1,6 @@
 """An S3 server on loopback with one bucket, cliffwatch, in memory: for .ci/clusters.
 
-Prints its endpoint and ends with the process that started it.
+Prints its address and ends with the process that started it.
 """
 import os
 import time

@@ -32,7 +32,7 @@ import org.apache.log4j.SimpleLayout;
 final class HadoopCluster {
   private static final int NODES = 2;
   private static final int NODE_MEGABYTES = 2560;
-  private static final long PATIENCE_MILLIS = 240_000;
+  private static final long PATIENCE_MILLIS = 480_000;
 
   private HadoopCluster() {}
 

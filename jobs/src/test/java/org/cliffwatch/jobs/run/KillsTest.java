@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
@@ -136,7 +137,7 @@ class KillsTest {
         "kill: seed %d, %s %s after %d cells and %d ms, %d of %d cells committed then,"
             + " %d scored after it%n",
         seed,
-        victim.name().toLowerCase(java.util.Locale.ROOT),
+        victim.name().toLowerCase(Locale.ROOT),
         moment.killed() ? "killed" : "had ended",
         cells,
         delay,
