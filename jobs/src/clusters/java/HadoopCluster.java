@@ -95,8 +95,7 @@ final class HadoopCluster {
         YarnConfiguration.RM_WEBAPP_ADDRESS);
   }
 
-  private static void write(Path file, Configuration servers, String... names)
-      throws IOException {
+  private static void write(Path file, Configuration servers, String... names) throws IOException {
     Configuration client = new Configuration(false);
     for (String name : names) {
       client.set(name, servers.get(name));
@@ -138,7 +137,11 @@ final class HadoopCluster {
         .filter(process -> process.info().command().orElse("").endsWith("java"))
         .filter(
             process ->
-                process.info().commandLine().orElse("").contains("YarnCoarseGrainedExecutorBackend"))
+                process
+                    .info()
+                    .commandLine()
+                    .orElse("")
+                    .contains("YarnCoarseGrainedExecutorBackend"))
         .findFirst();
   }
 
