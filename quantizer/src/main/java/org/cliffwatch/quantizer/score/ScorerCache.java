@@ -76,6 +76,7 @@ public final class ScorerCache {
           returned = true;
           scorer.close();
           entry.users--;
+          entry.leases--;
           makeRoom();
         }
       }
@@ -86,7 +87,11 @@ public final class ScorerCache {
   private static final class Entry {
     private Model model;
     private long expectedBytes;
+
+    /** Who has a lease or waits for one. */
     private int users;
+
+    private int leases;
 
     long bytes() {
       return model == null ? expectedBytes : model.decoder().bytes();
@@ -155,14 +160,17 @@ public final class ScorerCache {
       entry.users++;
     }
     try {
-      Model model;
       synchronized (entry) {
-        model = current(entry);
+        Model model = current(entry);
         if (model == null) {
           model = build(built, entry, open.get());
         }
+        Scorer scorer = Scorer.sharing(model, key.bos(), key.seed());
+        synchronized (this) {
+          entry.leases++;
+        }
+        return new Lease(entry, scorer);
       }
-      return new Lease(entry, Scorer.sharing(model, key.bos(), key.seed()));
     } catch (RuntimeException | Error e) {
       synchronized (this) {
         entry.users--;
@@ -176,11 +184,11 @@ public final class ScorerCache {
 
   /**
    * An entry's model, or null if there is none yet, or none any more: one whose files have changed
-   * scores nothing, and goes when its only user is who asks. Others may be in the middle of a call.
+   * scores nothing, and goes when nobody has a lease of it, who may be in the middle of a call.
    */
   private Model current(Entry entry) {
     synchronized (this) {
-      if (entry.model != null && entry.users == 1 && entry.model.checkpoint().hasChanged()) {
+      if (entry.model != null && entry.leases == 0 && entry.model.checkpoint().hasChanged()) {
         entry.close();
       }
       return entry.model;

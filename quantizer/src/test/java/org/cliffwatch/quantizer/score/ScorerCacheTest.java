@@ -313,6 +313,39 @@ class ScorerCacheTest {
     assertThat(cache.bytes()).isZero();
   }
 
+  /** Who comes while another asks for the model that has changed must not keep it alive. */
+  @Test
+  void threadsThatComeAtOnceGetAModelOfTheFilesThatAreThere() throws Exception {
+    Path opt = checkpoint("opt-bare");
+    Path file = opt.resolve("model.safetensors");
+    ScorerCache.Key key = key(opt, kernel(), 1);
+    ScorerCache cache = new ScorerCache(Long.MAX_VALUE);
+    int threads = 8;
+    ExecutorService pool = Executors.newFixedThreadPool(threads);
+    for (int round = 0; round < 30; round++) {
+      cache.lease(key, () -> Checkpoint.open(opt)).close();
+      Path copy = Files.copy(file, folder.resolve("copy"), StandardCopyOption.REPLACE_EXISTING);
+      Files.move(copy, file, StandardCopyOption.REPLACE_EXISTING);
+      CountDownLatch start = new CountDownLatch(threads);
+      List<Future<List<Score>>> scores = new ArrayList<>();
+      for (int i = 0; i < threads; i++) {
+        scores.add(
+            pool.submit(
+                () -> {
+                  start.countDown();
+                  start.await();
+                  try (var lease = cache.lease(key, () -> Checkpoint.open(opt))) {
+                    return lease.scorer().score(REQUESTS, 0);
+                  }
+                }));
+      }
+      for (Future<List<Score>> score : scores) {
+        assertThat(score.get(1, TimeUnit.MINUTES)).allMatch(of -> of.error() == null);
+      }
+    }
+    pool.shutdown();
+  }
+
   @Test
   void manyThreadsAndLittleRoomGiveTheSameScores() throws Exception {
     List<Path> variants =
