@@ -2,10 +2,12 @@ package org.cliffwatch.jobs.plan;
 
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
+import java.util.Set;
 
 /**
  * Cuts a run's work into the units that Spark's tasks do, longest first: a free slot takes the next
@@ -22,8 +24,8 @@ public final class Schedule {
   /** Cuts tried: a unit's largest cost, as a share of what a slot has to do. */
   private static final double[] CUTS = {1.1, 1.08, 1.06, 1, 0.8, 0.6, 0.45, 0.3, 0.2, 0.125, 0.08};
 
-  /** In one process no unit reads again what another has read. */
-  private static final double[] CUTS_IN_ONE_PROCESS = {0.3, 0.15, 0.06, 0.03};
+  /** In one process no unit reads again what another has read, so that small ones cost little. */
+  private static final double[] CUTS_IN_ONE_PROCESS = {0.05};
 
   /** Small checkpoints are bundled up to this share of what a slot has to do. */
   private static final double BUNDLE = 0.03;
@@ -31,6 +33,7 @@ public final class Schedule {
   private static final double SLACK = 1.1;
 
   private final Costs costs;
+  private final boolean oneProcess;
   private final List<Whole> checkpoints;
   private final double share;
 
@@ -40,15 +43,16 @@ public final class Schedule {
   /** All that is to be done of a checkpoint. */
   private record Whole(List<Visit> visits, double cost) {}
 
-  private Schedule(List<Visit> visits, Costs costs, int slots) {
+  private Schedule(List<Visit> visits, Costs costs, int slots, boolean oneProcess) {
     this.costs = costs;
+    this.oneProcess = oneProcess;
     Map<FingerprintedCheckpoint, List<Visit>> byCheckpoint = new LinkedHashMap<>();
     for (Visit visit : visits) {
       byCheckpoint.computeIfAbsent(visit.checkpoint(), c -> new ArrayList<>()).add(visit);
     }
     this.checkpoints =
         byCheckpoint.values().stream()
-            .map(of -> new Whole(of, cost(of)))
+            .map(of -> new Whole(of, cost(of, new HashSet<>())))
             .sorted(Comparator.comparingDouble(Whole::cost).reversed())
             .toList();
     this.share = checkpoints.stream().mapToDouble(Whole::cost).sum() / slots;
@@ -65,7 +69,7 @@ public final class Schedule {
     if (visits.isEmpty()) {
       return List.of();
     }
-    Schedule schedule = new Schedule(visits, costs, slots);
+    Schedule schedule = new Schedule(visits, costs, slots, oneProcess);
     List<Tried> tried = new ArrayList<>();
     for (double cut : oneProcess ? CUTS_IN_ONE_PROCESS : CUTS) {
       List<Unit> units = schedule.cut(cut * schedule.share);
@@ -129,6 +133,7 @@ public final class Schedule {
       }
     }
     double most = scoring / parts;
+    Set<Object> held = new HashSet<>();
     List<Visit> unit = new ArrayList<>();
     double filled = 0;
     int cuts = 0;
@@ -146,7 +151,7 @@ public final class Schedule {
             rest = rest.part(fit, rest.items() - fit);
           }
           addVisit(unit, visit, pieces);
-          addUnit(units, unit);
+          addUnit(units, unit, held);
           cuts++;
           filled = 0;
           cost = costs.piece(visit.checkpoint(), visit.precision(), rest);
@@ -156,7 +161,7 @@ public final class Schedule {
       }
       addVisit(unit, visit, pieces);
     }
-    addUnit(units, unit);
+    addUnit(units, unit, held);
   }
 
   private static void addVisit(List<Visit> unit, Visit visit, List<Piece> pieces) {
@@ -166,17 +171,25 @@ public final class Schedule {
     }
   }
 
-  private void addUnit(List<Unit> units, List<Visit> visits) {
+  private void addUnit(List<Unit> units, List<Visit> visits, Set<Object> held) {
     if (!visits.isEmpty()) {
-      units.add(new Unit(List.copyOf(visits), cost(visits)));
+      units.add(new Unit(List.copyOf(visits), cost(visits, held)));
       visits.clear();
     }
   }
 
-  private double cost(List<Visit> visits) {
-    double cost = costs.reading(visits.get(0).checkpoint());
+  /**
+   * Of visits to one checkpoint.
+   *
+   * @param held what units before have read and packed: free where they share a process
+   */
+  private double cost(List<Visit> visits, Set<Object> held) {
+    FingerprintedCheckpoint read = visits.get(0).checkpoint();
+    double cost = held.add(read) || !oneProcess ? costs.reading(read) : 0;
     for (Visit visit : visits) {
-      cost += costs.packing(visit.checkpoint(), visit.precision());
+      if (held.add(visit.precision()) || !oneProcess) {
+        cost += costs.packing(visit.checkpoint(), visit.precision());
+      }
       for (Piece piece : visit.pieces()) {
         cost += costs.piece(visit.checkpoint(), visit.precision(), piece);
       }

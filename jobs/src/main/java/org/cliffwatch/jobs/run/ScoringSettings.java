@@ -10,7 +10,7 @@ import org.cliffwatch.quantizer.scheme.Precision;
  * @param kernel kernel identity that must be used
  * @param bos auto, never or always
  * @param baseline what the scores of other precisions are compared with; null where they are not
- * @param selfCheck share of the items scored a second time, alone
+ * @param selfCheck share of the items of which a choice is scored a second time, alone
  * @param chunk items scored between two looks at the clock
  * @param fresh the run's name where committed cells are scored again; else null
  * @param retries whether Spark tries a failed task again

@@ -437,23 +437,20 @@ final class UnitScorer implements Serializable {
   }
 
   /**
-   * Scores a seeded sample of the items again, one request at a time and backwards, and compares
-   * the bits: a score that depends on its neighbours could not be repeated.
+   * Scores one choice of each of a seeded sample of the items again, alone, and compares the bits:
+   * a score that depends on its neighbours could not be repeated.
    */
   private void selfCheck(
       Model model, Questions questions, List<ItemRecord> records, List<Score> scores, int replica) {
-    int next = scores.size();
-    for (int i = records.size() - 1; i >= 0; i--) {
-      if (!(records.get(i) instanceof Item item)) {
+    int next = 0;
+    for (ItemRecord record : records) {
+      if (!(record instanceof Item item)) {
         continue;
       }
-      next -= item.requests().size();
-      if (!isSampled(questions.task(), item.index(), replica)) {
-        continue;
-      }
-      for (int c = item.requests().size() - 1; c >= 0; c--) {
-        Score first = scores.get(next + c);
-        Request request = request(questions, item.requests().get(c));
+      if (isSampled(questions.task(), item.index(), replica)) {
+        int choice = item.index() % item.requests().size();
+        Request request = request(questions, item.requests().get(choice));
+        Score first = scores.get(next + choice);
         Score again = model.score(model.scorer().encode(List.of(request)), replica).get(0);
         if (Double.doubleToLongBits(first.logLikelihood())
                 != Double.doubleToLongBits(again.logLikelihood())
@@ -465,7 +462,7 @@ final class UnitScorer implements Serializable {
                   + " item "
                   + item.index()
                   + " choice "
-                  + c
+                  + choice
                   + " scored "
                   + summary(first)
                   + " among "
@@ -475,6 +472,7 @@ final class UnitScorer implements Serializable {
                   + " alone, expected the same bits");
         }
       }
+      next += item.requests().size();
     }
   }
 

@@ -233,6 +233,24 @@ class ScheduleTest {
     }
   }
 
+  /** One cell on two threads, as a first try has it: neither waits long for the other. */
+  @Test
+  void oneCellKeepsAllThreadsOfAProcessBusy() {
+    Visit visit = visits("smollm2", 1, 135_000_000L).get(0);
+    List<Visit> one =
+        List.of(new Visit(visit.checkpoint(), visit.precision(), List.of(visit.pieces().get(0))));
+    List<Unit> units = Schedule.of(one, costs, 2, true);
+    double scoring = costs.piece(visit.checkpoint(), visit.precision(), visit.pieces().get(0));
+    double whole =
+        costs.reading(visit.checkpoint())
+            + costs.packing(visit.checkpoint(), visit.precision())
+            + scoring;
+    assertThat(units.stream().mapToDouble(Unit::cost).sum())
+        .as("read and packed once")
+        .isBetween(whole, 1.01 * whole);
+    assertThat(simulate(units, 2, 0.1).makespan()).isLessThanOrEqualTo(1.05 * whole / 2);
+  }
+
   @Test
   void cellsWithNothingLeftToScoreKeepTheirPlace() {
     Visit whole = visits("tiny", 1, 1_000_000).get(0);
