@@ -24,13 +24,17 @@ public final class Schedule {
   /** Cuts tried: a unit's largest cost, as a share of what a slot has to do. */
   private static final double[] CUTS = {1.1, 1.08, 1.06, 1, 0.8, 0.6, 0.45, 0.3, 0.2, 0.125, 0.08};
 
-  /** In one process no unit reads again what another has read, so that small ones cost little. */
-  private static final double[] CUTS_IN_ONE_PROCESS = {0.05};
+  /**
+   * In one process no unit reads again what another has read. Whole checkpoints where they balance,
+   * whose cells need not be put together from parts; else units so small that they do.
+   */
+  private static final double[] CUTS_IN_ONE_PROCESS = {0.3, 0.05};
 
   /** Small checkpoints are bundled up to this share of what a slot has to do. */
   private static final double BUNDLE = 0.03;
 
   private static final double SLACK = 1.1;
+  private static final double SLACK_IN_ONE_PROCESS = 1.02;
 
   private final Costs costs;
   private final boolean oneProcess;
@@ -76,11 +80,8 @@ public final class Schedule {
       tried.add(new Tried(units, makespan(units, slots)));
     }
     double shortest = tried.stream().mapToDouble(Tried::makespan).min().orElseThrow();
-    return tried.stream()
-        .filter(cut -> cut.makespan() <= SLACK * shortest)
-        .findFirst()
-        .orElseThrow()
-        .units();
+    double most = (oneProcess ? SLACK_IN_ONE_PROCESS : SLACK) * shortest;
+    return tried.stream().filter(cut -> cut.makespan() <= most).findFirst().orElseThrow().units();
   }
 
   /** When the last of the units ends, each given to the slot that is free first. */
