@@ -276,7 +276,7 @@ final class Scoring {
 
   /** A Spark task. */
   private static final class Task
-      extends AbstractFunction2<TaskContext, Iterator<Unit>, List<CellReport>>
+      extends AbstractFunction2<TaskContext, Iterator<Unit>, UnitScorer.Done>
       implements Serializable {
     private static final long serialVersionUID = 1L;
 
@@ -287,7 +287,7 @@ final class Scoring {
     }
 
     @Override
-    public List<CellReport> apply(TaskContext context, Iterator<Unit> units) {
+    public UnitScorer.Done apply(TaskContext context, Iterator<Unit> units) {
       return scorer.score(CollectionConverters.asJava(units));
     }
   }
@@ -377,22 +377,22 @@ final class Scoring {
         .runJob(
             placed,
             new Task(scorer),
-            new AbstractFunction2<Object, List<CellReport>, BoxedUnit>() {
+            new AbstractFunction2<Object, UnitScorer.Done, BoxedUnit>() {
               @Override
-              public BoxedUnit apply(Object unit, List<CellReport> of) {
+              public BoxedUnit apply(Object unit, UnitScorer.Done of) {
                 done.add((Integer) unit);
-                take(of, reports);
+                take(of.cells(), reports);
                 progress.unit(
                     (int)
-                        of.stream()
+                        of.cells().stream()
                             .filter(report -> report.committed() || report.error() != null)
                             .count(),
-                    of.stream().mapToLong(CellReport::tokens).sum(),
+                    of.tokens(),
                     units.get((Integer) unit).cost());
                 return BoxedUnit.UNIT;
               }
             },
-            ClassTag$.MODULE$.apply(List.class));
+            ClassTag$.MODULE$.apply(UnitScorer.Done.class));
   }
 
   /** A cell of several pieces is committed when one of them says so, and failed when one has. */

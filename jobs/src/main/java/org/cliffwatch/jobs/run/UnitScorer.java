@@ -114,16 +114,28 @@ final class UnitScorer implements Serializable {
     return new UnitScorer(settings, tasks, costs, counters, hadoop, true);
   }
 
+  /**
+   * What came of units.
+   *
+   * @param tokens scored by this task, whereas cells may be put together from several tasks' parts
+   */
+  record Done(List<CellReport> cells, long tokens) implements Serializable {
+    private static final long serialVersionUID = 1L;
+  }
+
   /** Scores the units of a partition. */
-  List<CellReport> score(Iterator<Unit> units) {
+  Done score(Iterator<Unit> units) {
     AssignedGpu.take();
     ModelMemory.bound(Estimate.besideModels(Scoring.slotsAnExecutor(SparkEnv.get().conf())));
     Backends.openKernel(settings.kernel()); // refused here, before anything is taken for a failure
     List<CellReport> reports = new ArrayList<>();
+    long tokens = 0;
     while (units.hasNext()) {
-      new Worker().score(units.next(), reports);
+      Worker worker = new Worker();
+      worker.score(units.next(), reports);
+      tokens += worker.scoredTokens;
     }
-    return reports;
+    return new Done(reports, tokens);
   }
 
   /**
@@ -151,6 +163,7 @@ final class UnitScorer implements Serializable {
     private final Map<Chunk, EncodedRequests> encoded = new HashMap<>();
     private long encodedTokens;
     private String encodedFor;
+    private long scoredTokens;
 
     void score(Unit unit, List<CellReport> reports) {
       for (Visit visit : unit.visits()) {
@@ -238,6 +251,7 @@ final class UnitScorer implements Serializable {
           int next = Math.min(at + settings.chunk(), part.end());
           Effort chunk = score(model, piece, at, next - at, rows);
           effort = effort.plus(chunk);
+          scoredTokens += chunk.tokens();
           counters.scored(
               chunk.tokens(),
               costs.piece(
