@@ -60,7 +60,7 @@ final class CheckpointReading
     try {
       List<CheckpointRow.File> files = files(at.uri());
       return isCurrent(known.row(), at.uri(), files)
-          ? new FingerprintedCheckpoint(at, known.row(), null)
+          ? new FingerprintedCheckpoint(at, known.row(), null, List.of())
           : read(at, files);
     } catch (IOException e) {
       return FingerprintedCheckpoint.refused(at, at.uri() + ": cannot be listed: " + e);
@@ -113,7 +113,7 @@ final class CheckpointReading
               tokenizer.addsBos(),
               files,
               now);
-      return new FingerprintedCheckpoint(at, row, null);
+      return new FingerprintedCheckpoint(at, row, null, inventory.ignoredFields());
     } catch (InvalidInputException | UncheckedIOException e) {
       return FingerprintedCheckpoint.refused(at, e.getMessage());
     } catch (RuntimeException | InternalError e) {

@@ -1,6 +1,7 @@
 package org.cliffwatch.jobs.plan;
 
 import java.io.Serializable;
+import java.util.List;
 import org.cliffwatch.jobs.table.CheckpointRow;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.scheme.Precision;
@@ -10,13 +11,15 @@ import org.cliffwatch.quantizer.scheme.Precision;
  *
  * @param row what reading it told; null if it cannot be read
  * @param refusal why nothing can be scored with it, naming the file; null where it can
+ * @param ignoredFields of its configuration, where it was read now
  */
-public record FingerprintedCheckpoint(CheckpointAt checkpoint, CheckpointRow row, String refusal)
+public record FingerprintedCheckpoint(
+    CheckpointAt checkpoint, CheckpointRow row, String refusal, List<String> ignoredFields)
     implements Serializable {
   private static final long serialVersionUID = 1L;
 
   static FingerprintedCheckpoint refused(CheckpointAt checkpoint, String refusal) {
-    return new FingerprintedCheckpoint(checkpoint, null, refusal);
+    return new FingerprintedCheckpoint(checkpoint, null, refusal, List.of());
   }
 
   /** Content hash; of one that cannot be read, none that any other has. */

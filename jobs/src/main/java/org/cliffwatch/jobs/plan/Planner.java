@@ -113,10 +113,24 @@ public final class Planner {
     fingerprinted.stream()
         .filter(checkpoint -> checkpoint.refusal() != null)
         .forEach(refused -> warnings.add(refused.checkpoint() + ": " + refused.refusal()));
+    ignoredFields(fingerprinted).ifPresent(warnings::add);
     if (offer.warning() != null) {
       warnings.add(offer.warning());
     }
     return new Plan(suite, backend, kernel, items, cells, warnings);
+  }
+
+  private static Optional<String> ignoredFields(List<FingerprintedCheckpoint> checkpoints) {
+    Set<String> fields = new TreeSet<>();
+    checkpoints.forEach(checkpoint -> fields.addAll(checkpoint.ignoredFields()));
+    long having = checkpoints.stream().filter(c -> !c.ignoredFields().isEmpty()).count();
+    return having == 0
+        ? Optional.empty()
+        : Optional.of(
+            "fields of config.json that change no score in any family are ignored, in "
+                + having
+                + (having == 1 ? " checkpoint: " : " checkpoints: ")
+                + String.join(", ", fields));
   }
 
   /** What {@code scores} holds of the suite's models, ids by place: listings, on the executors. */

@@ -75,7 +75,7 @@ class ScheduleTest {
             false,
             List.of(),
             0);
-    FingerprintedCheckpoint checkpoint = new FingerprintedCheckpoint(at, row, null);
+    FingerprintedCheckpoint checkpoint = new FingerprintedCheckpoint(at, row, null, List.of());
     List<Visit> visits = new ArrayList<>();
     for (String name : PRECISIONS) {
       Precision precision = Precisions.packaged().named(name);

@@ -5,9 +5,11 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeSet;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import org.cliffwatch.quantizer.InvalidInputException;
 
@@ -15,7 +17,7 @@ import org.cliffwatch.quantizer.InvalidInputException;
  * The fields of a {@code config.json}, read by name and type.
  *
  * <p>A field that is {@code null} counts as absent, as in transformers. Which fields were read is
- * remembered, so that whoever interprets a configuration can refuse what it did not: {@link
+ * remembered, so that whoever interprets a configuration can refuse or name what it did not: {@link
  * #unread()}. Every error names the file, the field, what was found and what was expected.
  */
 public final class ConfigFields {
@@ -184,6 +186,11 @@ public final class ConfigFields {
     return objects;
   }
 
+  /** The field as it stands; a missing node if absent. Does not count as reading it. */
+  public JsonNode peek(String name) {
+    return node.path(name);
+  }
+
   /** The field as it stands, for shapes that have no accessor here; a missing node if absent. */
   public JsonNode node(String name) {
     read.add(path(name));
@@ -206,13 +213,13 @@ public final class ConfigFields {
    * Fields with a value that nobody has read or ignored, nested ones as {@code outer.inner}. A
    * nested object that was not asked for at all is given by its own name.
    */
-  public Set<String> unread() {
-    Set<String> unread = new TreeSet<>();
+  public SortedMap<String, JsonNode> unread() {
+    SortedMap<String, JsonNode> unread = new TreeMap<>();
     collectUnread(node, prefix, unread);
     return unread;
   }
 
-  private void collectUnread(ObjectNode object, String outer, Set<String> unread) {
+  private void collectUnread(ObjectNode object, String outer, Map<String, JsonNode> unread) {
     object
         .properties()
         .forEach(
@@ -222,7 +229,7 @@ public final class ConfigFields {
                 return;
               }
               if (!read.contains(path)) {
-                unread.add(path);
+                unread.put(path, field.getValue());
               } else if (field.getValue() instanceof ObjectNode inner && opened.contains(path)) {
                 collectUnread(inner, path + ".", unread);
               }
@@ -280,7 +287,8 @@ public final class ConfigFields {
     return value.booleanValue();
   }
 
-  private InvalidInputException mismatch(String name, JsonNode value, String expected) {
+  /** An error about a field that has another value than it should. */
+  public InvalidInputException mismatch(String name, JsonNode value, String expected) {
     String found = value.toString();
     return error(
         name,

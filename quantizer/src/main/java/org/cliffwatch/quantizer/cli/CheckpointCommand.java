@@ -110,6 +110,9 @@ public final class CheckpointCommand implements Callable<Integer> {
         Inventory inventory = attempt(() -> Inventory.of(checkpoint));
         if (inventory != null) {
           sizes(inventory);
+          if (!inventory.ignoredFields().isEmpty()) {
+            facts.put("ignored_fields", inventory.ignoredFields());
+          }
         }
         long bytes = tensors(checkpoint);
         tokenizer(checkpoint, inventory);

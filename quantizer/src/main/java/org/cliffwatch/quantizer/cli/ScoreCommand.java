@@ -23,6 +23,7 @@ import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.kernel.KernelIdentity;
+import org.cliffwatch.quantizer.model.Inventory;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.quantizer.score.BosRule;
 import org.cliffwatch.quantizer.score.Request;
@@ -144,6 +145,9 @@ public final class ScoreCommand implements Callable<Integer> {
         Scorer scorer = Scorer.open(opened, row, Backends.open(backend), bos, seed)) {
       System.err.printf(
           "%s: %s on %s, %d threads%n", checkpoint, precision, scorer.kernel(), threads);
+      Inventory.of(opened)
+          .warning()
+          .ifPresent(warning -> System.err.println("warning: " + checkpoint + ": " + warning));
       Path unfinished = output.resolveSibling(output.getFileName() + ".part");
       int errors;
       try (BufferedWriter out = Files.newBufferedWriter(unfinished)) {

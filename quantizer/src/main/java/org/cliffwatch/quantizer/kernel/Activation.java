@@ -8,5 +8,7 @@ public enum Activation {
   GELU_TANH,
   RELU,
   /** x · sigmoid(x). */
-  SILU
+  SILU,
+  /** x · sigmoid(1.702 x). */
+  QUICK_GELU
 }

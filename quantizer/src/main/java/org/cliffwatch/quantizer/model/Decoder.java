@@ -114,7 +114,7 @@ public final class Decoder implements AutoCloseable {
    * Scores batches, one after another. Of several batches the scored rows wait for one another, to
    * go through the vocabulary projection together.
    *
-   * @param batches of at most {@link #mostRows} rows each
+   * @param batches of at most {@link #mostRows} rows each, of sequences of one {@link #regime}
    * @param logProbability (targets) nats, written
    * @param greedy (targets) whether the target is the most probable token, written
    * @throws IllegalStateException if this is closed
@@ -183,7 +183,7 @@ public final class Decoder implements AutoCloseable {
   /**
    * The outputs of the scored rows of all batches, before the vocabulary projection.
    *
-   * @param batches of at most {@link #mostRows} rows each
+   * @param batches of at most {@link #mostRows} rows each, of sequences of one {@link #regime}
    * @throws IllegalStateException if this is closed
    */
   public Outputs outputs(Batches batches, Nudge nudge, Stopwatch watch) {
@@ -310,34 +310,41 @@ public final class Decoder implements AutoCloseable {
     return workspaces.stream().mapToInt(Workspace::capacity).sum() + positions;
   }
 
+  /**
+   * Sequences of different regimes share no batch: the same token has another key in each.
+   *
+   * @param length tokens of a sequence
+   */
+  public int regime(int length) {
+    return architecture.rotary() == null ? 0 : architecture.rotary().regime(length);
+  }
+
   /** Tables that are kept, or that serve this batch alone. */
   private RotaryTables rotaryTables(TokenRuns runs) {
     int length = runs.longest();
     Rotary rotary = architecture.rotary();
-    if (rotary.dependsOnLength(length)) {
-      if (runs.runs() > 1) {
-        throw new IllegalArgumentException(
-            "a sequence of "
-                + length
-                + " tokens has rotary frequencies of its own and shares no batch");
-      }
-      return RotaryTables.of(rotary.tables(length, length), compute, backend);
+    int regime = rotary.regime(length);
+    if (regime == length) {
+      return RotaryTables.of(regime, rotary.tables(length, length), compute, backend);
     }
-    RotaryTables tables = longest();
+    RotaryTables tables = longest(regime);
     if (tables != null && tables.positions() >= length) {
       return tables;
     }
     int doubled = tables == null ? 0 : Math.min(mostKept(), 2 * tables.positions());
     RotaryTables longer =
-        RotaryTables.of(rotary.tables(Math.max(length, doubled), length), compute, backend);
+        RotaryTables.of(regime, rotary.tables(Math.max(length, doubled), length), compute, backend);
     if (length <= mostKept()) {
       rotaryTables.add(longer);
     }
     return longer;
   }
 
-  private RotaryTables longest() {
-    return rotaryTables.stream().max(Comparator.comparingInt(RotaryTables::positions)).orElse(null);
+  private RotaryTables longest(int regime) {
+    return rotaryTables.stream()
+        .filter(tables -> tables.regime() == regime)
+        .max(Comparator.comparingInt(RotaryTables::positions))
+        .orElse(null);
   }
 
   public Architecture architecture() {

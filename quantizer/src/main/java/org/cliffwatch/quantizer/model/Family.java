@@ -1,7 +1,6 @@
 package org.cliffwatch.quantizer.model;
 
 import java.util.List;
-import java.util.Set;
 import java.util.stream.Collectors;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
@@ -85,29 +84,27 @@ abstract class Family {
   final Architecture architecture(ConfigFields config) {
     ignoreCommon(config);
     for (String field : COUNTS) {
-      if (config.isNumber(field) && config.integer(field) > MAX_COUNT) {
-        throw config.error(
-            field, "found " + config.integer(field) + ", expected at most " + MAX_COUNT);
+      if (config.peek(field).doubleValue() > MAX_COUNT) {
+        throw config.mismatch(field, config.peek(field), "at most " + MAX_COUNT);
       }
     }
     Architecture architecture = read(config);
-    Set<String> unread = config.unread();
-    if (!unread.isEmpty()) {
-      String first = unread.iterator().next();
-      throw new InvalidInputException(
-          config.file()
-              + ": field \""
-              + first
-              + "\": not known to the "
-              + modelType
-              + " family, and what is not known may change the arithmetic"
-              + (unread.size() > 1 ? "; nor are " + others(unread) : ""));
-    }
+    config
+        .unread()
+        .forEach((field, value) -> ArithmeticFields.require(config, field, value, architecture));
     return architecture;
   }
 
-  private static String others(Set<String> unread) {
-    return unread.stream().skip(1).limit(5).collect(Collectors.joining(", "));
+  /**
+   * Fields of a configuration that are in no family's arithmetic, nor known to be on the way: they
+   * change nothing, as in transformers.
+   *
+   * @param config whose {@link #architecture} was made
+   */
+  static List<String> ignored(ConfigFields config) {
+    return config.unread().keySet().stream()
+        .filter(field -> !ArithmeticFields.contains(field))
+        .toList();
   }
 
   /**
@@ -232,13 +229,15 @@ abstract class Family {
       case "silu":
       case "swish":
         return Activation.SILU;
+      case "quick_gelu":
+        return Activation.QUICK_GELU;
       default:
         throw config.error(
             field,
             "found \""
                 + name
                 + "\", which is not implemented; expected gelu, gelu_new, gelu_fast,"
-                + " gelu_pytorch_tanh, relu or silu");
+                + " gelu_pytorch_tanh, quick_gelu, relu or silu");
     }
   }
 

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.FloatType;
@@ -30,13 +31,19 @@ public final class Inventory {
   private final Weights weights;
   private final List<List<Matrix>> layers;
   private final List<Matrix> kept;
+  private final List<String> ignoredFields;
 
   private Inventory(
-      Architecture architecture, Weights weights, List<List<Matrix>> layers, List<Matrix> kept) {
+      Architecture architecture,
+      Weights weights,
+      List<List<Matrix>> layers,
+      List<Matrix> kept,
+      List<String> ignoredFields) {
     this.architecture = architecture;
     this.weights = weights;
     this.layers = List.copyOf(layers);
     this.kept = List.copyOf(kept);
+    this.ignoredFields = ignoredFields;
   }
 
   /**
@@ -52,10 +59,15 @@ public final class Inventory {
   private static Inventory read(Checkpoint checkpoint) {
     Family family = Family.of(checkpoint.config());
     Architecture architecture = family.architecture(checkpoint.config());
-    return of(architecture, family.weights(checkpoint, architecture));
+    Weights weights = family.weights(checkpoint, architecture);
+    return of(architecture, weights, Family.ignored(checkpoint.config()));
   }
 
   static Inventory of(Architecture architecture, Weights weights) {
+    return of(architecture, weights, List.of());
+  }
+
+  private static Inventory of(Architecture architecture, Weights weights, List<String> ignored) {
     List<List<Matrix>> layers = new ArrayList<>();
     for (Weights.Layer layer : weights.layers()) {
       layers.add(matrices(layer.query(), layer.key(), layer.value()));
@@ -69,7 +81,7 @@ public final class Inventory {
       kept.add(matrix(weights.positions()));
     }
     kept.addAll(matrices(weights.projectIn(), weights.projectOut(), weights.head()));
-    return new Inventory(architecture, weights, layers, kept);
+    return new Inventory(architecture, weights, layers, kept, ignored);
   }
 
   /** What would be computed. */
@@ -79,6 +91,23 @@ public final class Inventory {
 
   Weights weights() {
     return weights;
+  }
+
+  /**
+   * Fields of the configuration that are in no family's arithmetic, in their alphabet's order: what
+   * tools have left there, which transformers ignores too.
+   */
+  public List<String> ignoredFields() {
+    return ignoredFields;
+  }
+
+  /** What to tell whoever uses the checkpoint of {@link #ignoredFields}, if there are any. */
+  public Optional<String> warning() {
+    return ignoredFields.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            "fields of config.json that change no score in any family are ignored: "
+                + String.join(", ", ignoredFields));
   }
 
   /** The linear layers inside blocks, together where they share an input and are packed as one. */

@@ -1,5 +1,6 @@
 package org.cliffwatch.quantizer.model;
 
+import java.util.List;
 import java.util.Optional;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 
@@ -25,15 +26,22 @@ public final class Rotary {
 
   private final int rotated;
   private final boolean interleaved;
-  private final int dynamicFrom;
+  private final int shortest;
+  private final boolean perLength;
   private final Scaling scaling;
   private final double attentionFactor;
 
   private Rotary(
-      int rotated, boolean interleaved, int dynamicFrom, Scaling scaling, double attentionFactor) {
+      int rotated,
+      boolean interleaved,
+      int shortest,
+      boolean perLength,
+      Scaling scaling,
+      double attentionFactor) {
     this.rotated = rotated;
     this.interleaved = interleaved;
-    this.dynamicFrom = dynamicFrom;
+    this.shortest = shortest;
+    this.perLength = perLength;
     this.scaling = scaling;
     this.attentionFactor = attentionFactor;
   }
@@ -46,7 +54,12 @@ public final class Rotary {
   /** GPT-J's: pairs (2i, 2i + 1), theta 10 000, no scaling. */
   static Rotary interleaved(int rotated) {
     return new Rotary(
-        rotated, true, Integer.MAX_VALUE, length -> inverse(powers(DEFAULT_THETA, rotated)), 1);
+        rotated,
+        true,
+        Integer.MAX_VALUE,
+        false,
+        length -> inverse(powers(DEFAULT_THETA, rotated)),
+        1);
   }
 
   /**
@@ -59,7 +72,8 @@ public final class Rotary {
   static Rotary of(ConfigFields config, int width, int contextLength, double theta) {
     Optional<ConfigFields> older = config.object("rope_scaling");
     Optional<ConfigFields> newer = config.object("rope_parameters");
-    ConfigFields p = older.or(() -> newer).orElse(null);
+    ConfigFields p =
+        older.filter(scaling -> !scaling.names().isEmpty()).or(() -> newer).orElse(null);
     if (p == null) {
       return plain(width, theta);
     }
@@ -81,6 +95,7 @@ public final class Rotary {
               width,
               false,
               contextLength,
+              true,
               length ->
                   inverse(powers(dynamicBase(base, factor, length, contextLength, width), width)),
               1);
@@ -89,12 +104,15 @@ public final class Rotary {
         return fixed(width, llama3(p, base, width, originalContext(config, p, contextLength)), 1);
       case "yarn":
         return yarn(p, base, width, contextLength, originalContext(config, p, contextLength));
+      case "longrope":
+        return longrope(p, base, width, contextLength, originalContext(config, p, contextLength));
       default:
         throw p.error(
             p.has("rope_type") ? "rope_type" : "type",
             "found \""
                 + type
-                + "\", which is not implemented; expected default, linear, dynamic, llama3 or yarn");
+                + "\", which is not implemented; expected default, linear, dynamic, llama3, yarn or"
+                + " longrope");
     }
   }
 
@@ -103,7 +121,8 @@ public final class Rotary {
   }
 
   private static Rotary fixed(int width, float[] frequencies, double attentionFactor) {
-    return new Rotary(width, false, Integer.MAX_VALUE, length -> frequencies, attentionFactor);
+    return new Rotary(
+        width, false, Integer.MAX_VALUE, false, length -> frequencies, attentionFactor);
   }
 
   private static int originalContext(ConfigFields config, ConfigFields p, int contextLength) {
@@ -198,6 +217,44 @@ public final class Rotary {
     return fixed(width, frequencies, attentionFactor);
   }
 
+  /**
+   * LongRoPE, arXiv 2402.13753: a factor for each frequency, others where the sequence is longer
+   * than the original context.
+   */
+  private static Rotary longrope(
+      ConfigFields p, double base, int width, int contextLength, int originalContext) {
+    double factor = p.number("factor", (double) contextLength / originalContext);
+    double inferred =
+        factor <= 1 ? 1 : Math.sqrt(1 + StrictMath.log(factor) / StrictMath.log(originalContext));
+    float[] withinContext = stretched(p, "short_factor", base, width);
+    float[] beyond = stretched(p, "long_factor", base, width);
+    return new Rotary(
+        width,
+        false,
+        originalContext,
+        false,
+        length -> length > originalContext ? beyond : withinContext,
+        p.number("attention_factor", inferred));
+  }
+
+  private static float[] stretched(ConfigFields p, String field, double base, int width) {
+    List<Double> factors = p.numbers(field);
+    float[] powers = powers(base, width);
+    if (factors.size() != powers.length) {
+      throw p.error(
+          field,
+          "found "
+              + factors.size()
+              + " factors, expected "
+              + powers.length
+              + ", one for each frequency");
+    }
+    for (int i = 0; i < powers.length; i++) {
+      powers[i] *= factors.get(i).floatValue();
+    }
+    return inverse(powers);
+  }
+
   private static double magnitude(double factor, double mscale) {
     return factor <= 1 ? 1 : 0.1 * mscale * StrictMath.log(factor) + 1;
   }
@@ -218,11 +275,12 @@ public final class Rotary {
   }
 
   /**
-   * Whether a sequence of this length has frequencies of its own, so that its tables serve no other
-   * length.
+   * Sequences of one regime have the same frequencies, and those of another have others.
+   *
+   * @return 0 up to a length; 1 beyond it, or the length itself where each has its own
    */
-  boolean dependsOnLength(int length) {
-    return length > dynamicFrom;
+  int regime(int length) {
+    return length <= shortest ? 0 : perLength ? length : 1;
   }
 
   /**

@@ -7,11 +7,14 @@ import org.cliffwatch.quantizer.kernel.FloatType;
 /**
  * {@link Rotary.Tables} where a backend keeps them, rounded to the compute type.
  *
+ * @param regime of the sequences they serve
  * @param positions rows of both
  */
-record RotaryTables(int positions, Constants cos, Constants sin) implements AutoCloseable {
-  static RotaryTables of(Rotary.Tables tables, FloatType compute, Backend backend) {
+record RotaryTables(int regime, int positions, Constants cos, Constants sin)
+    implements AutoCloseable {
+  static RotaryTables of(int regime, Rotary.Tables tables, FloatType compute, Backend backend) {
     return new RotaryTables(
+        regime,
         tables.positions(),
         backend.constants(compute.rounded(tables.cos())),
         backend.constants(compute.rounded(tables.sin())));

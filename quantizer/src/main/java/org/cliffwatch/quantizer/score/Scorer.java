@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.LongAdder;
 import org.cliffwatch.quantizer.InvalidInputException;
@@ -232,6 +233,25 @@ public final class Scorer implements AutoCloseable {
    * @param baseline or null
    */
   private Score[] score(
+      List<TokenSequence> sequences, Nudge nudge, Stopwatch watch, Scorer baseline) {
+    Map<Integer, List<Integer>> regimes = new TreeMap<>();
+    for (int s = 0; s < sequences.size(); s++) {
+      int regime = model.decoder().regime(sequences.get(s).input().length);
+      regimes.computeIfAbsent(regime, r -> new ArrayList<>()).add(s);
+    }
+    Score[] scores = new Score[sequences.size()];
+    for (List<Integer> regime : regimes.values()) {
+      Score[] own =
+          scoreTogether(regime.stream().map(sequences::get).toList(), nudge, watch, baseline);
+      for (int s = 0; s < own.length; s++) {
+        scores[regime.get(s)] = own[s];
+      }
+    }
+    return scores;
+  }
+
+  /** Of one regime. */
+  private Score[] scoreTogether(
       List<TokenSequence> sequences, Nudge nudge, Stopwatch watch, Scorer baseline) {
     Decoder decoder = model.decoder();
     PrefixTree.Packed packed = PrefixTree.pack(sequences, decoder.batchRows(), decoder.mostRows());

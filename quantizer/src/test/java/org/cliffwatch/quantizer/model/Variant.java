@@ -46,6 +46,8 @@ public final class Variant {
     "llama-dynamic",
     "llama-linear",
     "llama-llama3",
+    "llama-longrope",
+    "llama-longrope-short",
     "llama-yarn",
     "llama-yarn-mscale",
     "mistral-no-window",

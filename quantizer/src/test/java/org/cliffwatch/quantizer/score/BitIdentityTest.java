@@ -49,7 +49,7 @@ class BitIdentityTest {
         List.of("fp32", "w8a8", "bf16"));
   }
 
-  /** One variant a family, every precision. */
+  /** One variant a family, and one whose frequencies change with the length; every precision. */
   static Stream<Arguments> all() {
     return cases(
         Stream.of(
@@ -59,6 +59,7 @@ class BitIdentityTest {
             "gpt_neox-sequential",
             "gptj-rotary",
             "llama-llama3",
+            "llama-longrope",
             "mistral-window",
             "opt-post-norm",
             "qwen2-window",

@@ -33,6 +33,9 @@ VARIANTS = {
     "llama-llama3": ("llama", dict(rope_parameters=dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32, rope_theta=100.0))),
     "llama-yarn": ("llama", dict(rope_parameters=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16, beta_fast=4.0, beta_slow=1.0, rope_theta=100.0))),
     "llama-yarn-mscale": ("llama", dict(rope_parameters=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16, mscale=0.7, mscale_all_dim=1.1, truncate=False, rope_theta=1000.0))),
+    # Sequences longer than the original context, and no longer ones.
+    "llama-longrope": ("llama", dict(rope_parameters=dict(rope_type="longrope", short_factor=[1.0, 1.25, 1.5, 2.0], long_factor=[1.5, 3.0, 5.0, 9.0], original_max_position_embeddings=8, rope_theta=100.0))),
+    "llama-longrope-short": ("llama", dict(hidden_act="quick_gelu", rope_parameters=dict(rope_type="longrope", factor=3.0, short_factor=[1.0, 1.25, 1.5, 2.0], long_factor=[1.5, 3.0, 5.0, 9.0], original_max_position_embeddings=32, rope_theta=100.0))),
     "llama-biases": ("llama", dict(attention_bias=True, mlp_bias=True, head_dim=12, tie_word_embeddings=True, hidden_act="gelu_pytorch_tanh", rms_norm_eps=1e-3)),
     "mistral-window": ("mistral", dict(sliding_window=4)),
     "mistral-no-window": ("mistral", dict(sliding_window=None, num_key_value_heads=1)),

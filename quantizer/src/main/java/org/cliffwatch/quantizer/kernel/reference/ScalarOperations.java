@@ -70,6 +70,7 @@ public final class ScalarOperations implements HostOperations {
           0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
       case RELU -> Math.max(x, 0);
       case SILU -> x / (1 + Math.exp(-x));
+      case QUICK_GELU -> x / (1 + Math.exp(-1.702 * x));
     };
   }
 

@@ -106,6 +106,10 @@ final class VectorMath {
     return vanishing(x, x.div(exp(x.neg()).add(1f)));
   }
 
+  static FloatVector quickGelu(FloatVector x) {
+    return vanishing(x, x.div(exp(x.mul(-1.702f)).add(1f)));
+  }
+
   static FloatVector gelu(FloatVector x) {
     return vanishing(x, x.mul(0.5f).mul(erf(x.mul(SQRT_HALF)).add(1f)));
   }

@@ -58,6 +58,7 @@ public final class VectorOperations implements HostOperations {
       case GELU_TANH -> geluTanhs(x, whole);
       case RELU -> relus(x, whole);
       case SILU -> silus(x, whole);
+      case QUICK_GELU -> quickGelus(x, whole);
     }
     if (whole < n) {
       float[] last = new float[LANES];
@@ -88,6 +89,12 @@ public final class VectorOperations implements HostOperations {
   private static void silus(float[] x, int n) {
     for (int i = 0; i < n; i += LANES) {
       VectorMath.silu(load(x, i)).intoArray(x, i);
+    }
+  }
+
+  private static void quickGelus(float[] x, int n) {
+    for (int i = 0; i < n; i += LANES) {
+      VectorMath.quickGelu(load(x, i)).intoArray(x, i);
     }
   }
 

@@ -181,9 +181,11 @@ __device__ __forceinline__ float activated(int f, float x) {
     }
     case 2:
       return x < 0 ? 0.0f : x;
-    default:
+    case 3:
       // e^-x overflows only where the quotient is 0; minus infinity gives NaN.
       return finite(x) || x > 0 ? x / (1.0f + expf(-x)) : not_a_number();
+    default:
+      return finite(x) || x > 0 ? x / (1.0f + expf(-1.702f * x)) : not_a_number();
   }
 }
 
