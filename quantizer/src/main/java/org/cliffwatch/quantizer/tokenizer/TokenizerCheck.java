@@ -2,6 +2,8 @@ package org.cliffwatch.quantizer.tokenizer;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.BitSet;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import org.cliffwatch.quantizer.InvalidInputException;
@@ -10,8 +12,8 @@ import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 /**
  * Checks a {@code tokenizer.json} before the tokenizers library sees it: in that library much that
  * does not fit is a panic, which ends the whole JVM, or takes time and memory without bound. What
- * is accepted here is byte-pair encoding and vocabularies of whole words, with the parts that such
- * tokenizers are made of.
+ * is accepted here is byte-pair encoding, SentencePiece's Unigram and vocabularies of whole words,
+ * with the parts that such tokenizers are made of.
  */
 final class TokenizerCheck {
   /** One past the highest id; the largest vocabularies of real models have 2¹⁸ tokens. */
@@ -45,6 +47,8 @@ final class TokenizerCheck {
           Map.entry("Lowercase", fields -> {}),
           Map.entry("StripAccents", fields -> {}),
           Map.entry("Strip", TokenizerCheck::strip),
+          Map.entry("Nmt", fields -> {}),
+          Map.entry("Precompiled", this::precompiled),
           Map.entry("Prepend", fields -> grow(fields, "prepend")),
           Map.entry("Replace", this::replace),
           Map.entry("Sequence", fields -> parts(fields, "normalizers", normalizers())));
@@ -143,8 +147,13 @@ final class TokenizerCheck {
       ids(model);
       return;
     }
+    if (type.equals("Unigram")) {
+      model.flag("byte_fallback", false);
+      pieces(model);
+      return;
+    }
     if (!type.equals("BPE")) {
-      throw model.error("type", "found " + type + ", expected BPE or WordLevel");
+      throw model.error("type", "found " + type + ", expected BPE, Unigram or WordLevel");
     }
     if (model.number("dropout", 0) != 0) {
       throw model.error("dropout", "expected none: the ids of a text would vary");
@@ -186,6 +195,49 @@ final class TokenizerCheck {
     vocabulary = seen.length();
   }
 
+  /** Tokens and their logarithmic probabilities; a token's id is its place. */
+  private void pieces(ConfigFields model) {
+    JsonNode pieces = model.node("vocab");
+    if (!pieces.isArray() || pieces.isEmpty() || pieces.size() > MAX_VOCABULARY) {
+      throw model.error("vocab", "expected a list of at most 2^22 tokens and their scores");
+    }
+    Set<String> seen = new HashSet<>();
+    for (JsonNode piece : pieces) {
+      boolean scored =
+          piece.isArray()
+              && piece.size() == 2
+              && piece.get(0).isTextual()
+              && piece.get(1).isNumber()
+              && Double.isFinite(piece.get(1).doubleValue());
+      if (!scored || piece.get(0).textValue().isEmpty()) {
+        throw model.error("vocab", "found " + piece + ", expected a token and its score");
+      }
+      length(model, "vocab", piece.get(0).textValue());
+      if (!seen.add(piece.get(0).textValue())) {
+        throw model.error("vocab", "the token " + piece.get(0) + " is given twice");
+      }
+    }
+    vocabulary = pieces.size();
+    if (model.has("unk_id")) {
+      int unknown = model.integer("unk_id");
+      if (unknown < 0 || unknown >= vocabulary) {
+        throw model.error("unk_id", "found " + unknown + ", expected an id below " + vocabulary);
+      }
+    }
+  }
+
+  /** A model's own tokens and their ids. */
+  static Map<String, Integer> vocabulary(JsonNode model) {
+    Map<String, Integer> ids = new HashMap<>();
+    JsonNode tokens = model.path("vocab");
+    if (tokens.isArray()) {
+      tokens.forEach(piece -> ids.put(piece.get(0).textValue(), ids.size()));
+    } else {
+      tokens.properties().forEach(token -> ids.put(token.getKey(), token.getValue().intValue()));
+    }
+    return ids;
+  }
+
   private void merges(ConfigFields model) {
     JsonNode merges = model.node("merges");
     if (!merges.isArray()) {
@@ -205,7 +257,7 @@ final class TokenizerCheck {
 
   /** The library numbers tokens that are not in the vocabulary itself, whatever their "id" says. */
   private void addedTokens(ConfigFields root) {
-    JsonNode tokens = root.object("model").orElseThrow().node("vocab");
+    Map<String, Integer> tokens = vocabulary(root.peek("model"));
     int next = tokens.size();
     int count = 0;
     for (ConfigFields token : root.objects("added_tokens")) {
@@ -221,8 +273,7 @@ final class TokenizerCheck {
       if (token.flag("normalized") && content.isBlank() && content.length() > 1 << 8) {
         throw token.error("content", "too long a run of spaces");
       }
-      JsonNode known = tokens.path(content);
-      int given = known.isInt() ? known.intValue() : next;
+      int given = tokens.getOrDefault(content, next);
       if (content.isEmpty() || id != given) {
         throw token.error(
             "id", "found " + id + " for \"" + content + "\", which the vocabulary makes " + given);
@@ -291,10 +342,21 @@ final class TokenizerCheck {
 
   private void grow(ConfigFields fields, String name) {
     String content = fields.text(name);
-    growth *= Math.min(MAX_GROWTH + 1, Math.max(1, content.codePointCount(0, content.length())));
+    grow(fields, name, content.codePointCount(0, content.length()));
+  }
+
+  private void grow(ConfigFields fields, String name, int characters) {
+    growth *= Math.min(MAX_GROWTH + 1, Math.max(1, characters));
     if (growth > MAX_GROWTH) {
       throw fields.error(name, "replacements lengthen the text more than " + MAX_GROWTH + " times");
     }
+  }
+
+  private void precompiled(ConfigFields fields) {
+    grow(
+        fields,
+        "precompiled_charsmap",
+        PrecompiledCharsmap.longestReplacement(fields, "precompiled_charsmap"));
   }
 
   private static void character(ConfigFields fields, String name) {

@@ -7,19 +7,25 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.checkpoint.Json;
 import org.cliffwatch.quantizer.checkpoint.TokenizerFiles;
 
 /**
  * A {@code tokenizer.json} made ready for the tokenizers library, as transformers does it: special
- * tokens that only tokenizer_config.json or special_tokens_map.json declare are added, truncation
- * and padding are off.
+ * tokens that only tokenizer_config.json or special_tokens_map.json declare are added, the flags of
+ * its added_tokens_decoder and the space of GPT-2's kin are those that count, truncation and
+ * padding are off.
  */
 final class TokenizerDefinition {
   private static final List<String> SPECIAL_TOKENS =
@@ -39,6 +45,15 @@ final class TokenizerDefinition {
   /** Classes that declare no special tokens of their own. */
   private static final Set<String> BARE_CLASSES =
       Set.of("PreTrainedTokenizerFast", "TokenizersBackend");
+
+  /**
+   * Classes that make their byte-level pre-tokenizer anew, with or without a space before a text,
+   * whatever {@code tokenizer.json} says.
+   */
+  private static final Set<String> SPACED_CLASSES =
+      Stream.of("GPT2", "GPTNeoX", "CodeGen", "Roberta", "Cohere", "Blenderbot", "Whisper")
+          .flatMap(name -> Stream.of(name + "Tokenizer", name + "TokenizerFast"))
+          .collect(Collectors.toUnmodifiableSet());
 
   private final TokenizerFiles files;
   private final ConfigFields modelConfig;
@@ -61,16 +76,50 @@ final class TokenizerDefinition {
     return files.origin();
   }
 
-  /** What the tokenizers library is given. */
+  /**
+   * What the tokenizers library is given. With {@code split_special_tokens} special tokens in a
+   * text are cut like any text: the library then does not know them.
+   */
   String json() {
-    return root.toString();
+    if (!files.config().flag("split_special_tokens", false)) {
+      return root.toString();
+    }
+    Map<String, Integer> vocabulary = TokenizerCheck.vocabulary(root.get("model"));
+    ArrayNode kept = JsonNodeFactory.instance.arrayNode();
+    boolean numbered = true;
+    for (JsonNode token : root.get("added_tokens")) {
+      boolean counted = vocabulary.containsKey(token.get("content").textValue());
+      if (!token.get("special").booleanValue()) {
+        kept.add(token);
+        numbered &= counted;
+      }
+    }
+    boolean leavesGaps =
+        StreamSupport.stream(root.get("added_tokens").spliterator(), false)
+            .anyMatch(
+                token ->
+                    token.get("special").booleanValue()
+                        && !vocabulary.containsKey(token.get("content").textValue()));
+    if (leavesGaps && !numbered) {
+      // The library numbers added tokens one after the other.
+      throw files
+          .config()
+          .error(
+              "split_special_tokens",
+              "found true with both special and other tokens beyond the vocabulary, which is not"
+                  + " implemented; expected false");
+    }
+    ObjectNode given = JsonNodeFactory.instance.objectNode();
+    given.setAll(root);
+    given.set("added_tokens", kept);
+    return given.toString();
   }
 
   /** The highest id, plus 1. */
   int vocabularySize() {
     int size = 0;
-    for (JsonNode id : root.path("model").path("vocab")) {
-      size = Math.max(size, id.intValue() + 1);
+    for (int id : TokenizerCheck.vocabulary(root.path("model")).values()) {
+      size = Math.max(size, id + 1);
     }
     for (JsonNode token : root.path("added_tokens")) {
       size = Math.max(size, token.path("id").intValue() + 1);
@@ -102,22 +151,46 @@ final class TokenizerDefinition {
     model.putIfAbsent("type", TextNode.valueOf("BPE")); // older files leave it out
     ArrayNode added =
         root.get("added_tokens") instanceof ArrayNode array ? array : root.putArray("added_tokens");
-    Set<String> known = new HashSet<>();
-    int next = model.get("vocab").size();
+    Map<String, Integer> vocabulary = TokenizerCheck.vocabulary(model);
+    Map<String, ObjectNode> known = new HashMap<>();
+    int next = vocabulary.size();
     for (JsonNode token : added) {
-      known.add(token.get("content").textValue());
+      known.put(token.get("content").textValue(), (ObjectNode) token);
       next = Math.max(next, token.get("id").intValue() + 1);
     }
-    for (ObjectNode token : declaredTokens()) {
-      if (known.add(token.get("content").textValue())) {
-        JsonNode id = model.get("vocab").path(token.get("content").textValue());
-        added.add(token.put("id", id.isInt() ? id.intValue() : next++));
+    Set<String> named = new HashSet<>();
+    SPECIAL_TOKENS.forEach(name -> named.add(declared(name)));
+    for (ObjectNode token : decoderTokens()) {
+      String content = token.get("content").textValue();
+      if (named.contains(content)) {
+        token.put("special", true);
       }
+      // Its flags are those that count, whatever tokenizer.json says.
+      if (known.containsKey(content)) {
+        known.get(content).setAll(token);
+      }
+    }
+    for (ObjectNode token : declaredTokens()) {
+      String content = token.get("content").textValue();
+      if (known.putIfAbsent(content, token) == null) {
+        Integer id = vocabulary.get(content);
+        added.add(token.put("id", id != null ? id : next++));
+      }
+    }
+    if (SPACED_CLASSES.contains(files.config().text("tokenizer_class", ""))) {
+      prefixSpace(root.path("pre_tokenizer"), files.config().flag("add_prefix_space", false));
     }
   }
 
-  /** Tokens that the configuration says to add, in the order in which transformers does. */
-  private List<ObjectNode> declaredTokens() {
+  private static void prefixSpace(JsonNode preTokenizer, boolean added) {
+    if (preTokenizer.path("type").asText().equals("ByteLevel")) {
+      ((ObjectNode) preTokenizer).put("add_prefix_space", added);
+    }
+    preTokenizer.path("pretokenizers").forEach(part -> prefixSpace(part, added));
+  }
+
+  /** Of {@code added_tokens_decoder}, in the order of their ids. */
+  private List<ObjectNode> decoderTokens() {
     List<ObjectNode> tokens = new ArrayList<>();
     decoder()
         .ifPresent(
@@ -125,6 +198,12 @@ final class TokenizerDefinition {
                 decoder.names().stream()
                     .sorted(Comparator.comparingInt(TokenizerDefinition::id))
                     .forEach(id -> decoder.object(id).map(this::token).ifPresent(tokens::add)));
+    return tokens;
+  }
+
+  /** Tokens that the configuration says to add, in the order in which transformers does. */
+  private List<ObjectNode> declaredTokens() {
+    List<ObjectNode> tokens = decoderTokens();
     for (String name : SPECIAL_TOKENS) {
       String content = declared(name);
       if (content != null) {
@@ -132,18 +211,15 @@ final class TokenizerDefinition {
       }
     }
     for (String name : EXTRA_TOKENS) {
-      for (JsonNode extra : extraTokens(name)) {
-        if (extra.isTextual() && !extra.textValue().isEmpty()) {
-          tokens.add(special(files.config(), name, extra.textValue()));
+      // A list, or an object of names and tokens.
+      for (JsonNode extra : files.config().node(name)) {
+        String content = (extra.isObject() ? extra.path("content") : extra).asText("");
+        if (!content.isEmpty()) {
+          tokens.add(special(files.config(), name, content));
         }
       }
     }
     return tokens;
-  }
-
-  private Iterable<JsonNode> extraTokens(String name) {
-    JsonNode extra = files.config().node(name);
-    return extra.isArray() ? extra : List.of();
   }
 
   private Optional<ConfigFields> decoder() {

@@ -187,10 +187,10 @@ class TokenizerTest {
           /post_processor/special_tokens | {} | special_tokens.<s>": missing, the template uses it
           /post_processor/single | [{"Sequence": {"id": "B", "type_id": 0}}] | found B, expected A
           /post_processor/single | [] | expected the text exactly once
-          /normalizer | {"type": "Precompiled", "precompiled_charsmap": "AA"} | found Precompiled
+          /normalizer | {"type": "Precompiled", "precompiled_charsmap": "AA"} | found a trie of 0 bytes
           /model/continuing_subword_prefix | "##" | not implemented, expected none
           /model/dropout | 0.1 | the ids of a text would vary
-          /model/type | "Unigram" | found Unigram, expected BPE or WordLevel
+          /model/type | "WordPiece" | found WordPiece, expected BPE, Unigram or WordLevel
           /model/vocab/! | 34 | is given twice
           /model/vocab/! | 99999999 | expected an id below 2^22
           /decoder | {"type": "Strip", "content": "x", "start": 0, "stop": 1} | expected 0
