@@ -16,7 +16,7 @@ from gguf.quants import dequantize
 BLOCKS = 512
 MASK = (1 << 64) - 1
 widened = {}
-for name in "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K F16 BF16".split():
+for name in "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS TQ1_0 TQ2_0 MXFP4 NVFP4 F16 BF16".split():
     _, size = GGML_QUANT_SIZES[GGMLQuantizationType[name]]
     x, data = 1, bytearray()
     for _ in range(BLOCKS * size):

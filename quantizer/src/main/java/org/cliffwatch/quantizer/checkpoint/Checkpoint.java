@@ -41,8 +41,8 @@ public final class Checkpoint implements AutoCloseable {
   /**
    * Opens a Hugging Face folder ({@code config.json}; {@code model.safetensors}, or {@code
    * model.safetensors.index.json} with its shards; {@code tokenizer.json} if there is one), a GGUF
-   * file, or a folder with one GGUF file and no safetensors. A GGUF file's tokenizer is the {@code
-   * tokenizer.json} beside it, or else made of its own vocabulary.
+   * file, or a folder with one GGUF file, or the parts of a split one, and no safetensors. A GGUF
+   * file's tokenizer is the {@code tokenizer.json} beside it, or else made of its own vocabulary.
    *
    * @throws InvalidInputException if it is not there, not sound, or changing
    */
@@ -73,7 +73,7 @@ public final class Checkpoint implements AutoCloseable {
 
   private static Checkpoint gguf(Path path, HuggingFaceFolder beside) {
     beside.findTokenizer();
-    GgufFile file = GgufFile.open(beside.files().add(path));
+    GgufFile file = GgufFile.open(path, beside.files()::add);
     GgufModel model = new GgufModel(file);
     Supplier<TokenizerFiles> tokenizer =
         () -> {

@@ -4,14 +4,23 @@ import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.UnaryOperator;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import org.cliffwatch.quantizer.InvalidInputException;
 
 /**
@@ -30,12 +39,35 @@ final class GgufFile {
   private static final int MAX_DIMENSIONS = 4;
   private static final int MAX_ARRAY = 1 << 22;
   private static final int MAX_NAME_BYTES = 1 << 16;
+  private static final String SPLIT_NUMBER = "split.no";
+  private static final String SPLIT_COUNT = "split.count";
+  private static final String SPLIT_TENSORS = "split.tensors.count";
 
-  /** A tensor as the file has it; the innermost dimension first. */
-  record Tensor(String name, long[] dimensions, StorageType type, long offset) {}
+  /**
+   * A tensor as a file has it; the innermost dimension first.
+   *
+   * @param file that it lies in
+   */
+  record Tensor(String name, long[] dimensions, StorageType type, MappedFile file, long offset) {}
+
+  /** How llama-gguf-split calls the parts of a model, numbered from 1. */
+  private static final Pattern PART = Pattern.compile("(.*)-(\\d{5})-of-(\\d{5})\\.gguf");
 
   /** Metadata of more than one value: where the elements start. */
   private record Array(int type, long count, long at) {}
+
+  /** Types whose codes are looked up in tables that a search has found, and those of products. */
+  private static final Map<Integer, String> UNREAD =
+      Map.ofEntries(
+          Map.entry(9, "Q8_1"),
+          Map.entry(15, "Q8_K"),
+          Map.entry(16, "IQ2_XXS"),
+          Map.entry(17, "IQ2_XS"),
+          Map.entry(18, "IQ3_XXS"),
+          Map.entry(19, "IQ1_S"),
+          Map.entry(21, "IQ3_S"),
+          Map.entry(22, "IQ2_S"),
+          Map.entry(29, "IQ1_M"));
 
   private final MappedFile file;
   private final Map<String, Object> metadata = new LinkedHashMap<>();
@@ -50,14 +82,91 @@ final class GgufFile {
     this.file = file;
   }
 
-  static GgufFile open(Path path) {
+  /**
+   * Opens a file, and the others where it is the first part of a split model: metadata are the
+   * first part's, tensors those of all.
+   *
+   * @param opened told of every file, and gives where it is
+   */
+  static GgufFile open(Path path, UnaryOperator<Path> opened) {
+    GgufFile first = open(opened.apply(path));
+    if (first.has(SPLIT_COUNT) && first.integer(SPLIT_COUNT) > 1) {
+      first.addParts(opened);
+    }
+    return first;
+  }
+
+  private static GgufFile open(Path path) {
     GgufFile gguf = new GgufFile(MappedFile.open(path));
     gguf.readHeader();
     return gguf;
   }
 
-  MappedFile file() {
-    return file;
+  /**
+   * Of the files of a split model the first, if they are that and no other.
+   *
+   * @param names all of them
+   */
+  static Optional<String> firstPart(Collection<String> names) {
+    String first = Collections.min(names);
+    Matcher part = PART.matcher(first);
+    return part.matches()
+            && Integer.parseInt(part.group(3)) == names.size()
+            && IntStream.rangeClosed(1, names.size())
+                .allMatch(number -> names.contains(part(part, number)))
+        ? Optional.of(first)
+        : Optional.empty();
+  }
+
+  private static String part(Matcher named, int number) {
+    return String.format(Locale.ROOT, "%s-%05d-of-%s.gguf", named.group(1), number, named.group(3));
+  }
+
+  private void addParts(UnaryOperator<Path> opened) {
+    long count = integer(SPLIT_COUNT);
+    Matcher named = PART.matcher(path().getFileName().toString());
+    if (!named.matches() || Integer.parseInt(named.group(3)) != count) {
+      throw error(
+          SPLIT_COUNT,
+          String.format(
+              Locale.ROOT,
+              "found %d, expected a file called NAME-00001-of-%05d.gguf",
+              count,
+              count));
+    }
+    if (integer(SPLIT_NUMBER) != 0) {
+      throw error(
+          SPLIT_NUMBER,
+          "part " + (integer(SPLIT_NUMBER) + 1) + ", expected the first: " + part(named, 1));
+    }
+    Set<String> names = new HashSet<>();
+    tensors.forEach(tensor -> names.add(tensor.name()));
+    for (int number = 2; number <= count; number++) {
+      Path path = path().resolveSibling(part(named, number));
+      if (!Files.isRegularFile(path)) {
+        throw error(SPLIT_COUNT, "found " + count + ", but no " + path.getFileName());
+      }
+      GgufFile part = open(opened.apply(path));
+      if (part.integer(SPLIT_NUMBER) != number - 1 || part.integer(SPLIT_COUNT) != count) {
+        throw part.error(
+            SPLIT_NUMBER,
+            "part "
+                + (part.integer(SPLIT_NUMBER) + 1)
+                + " of "
+                + part.integer(SPLIT_COUNT)
+                + ", expected what its name says");
+      }
+      for (Tensor tensor : part.tensors) {
+        if (!names.add(tensor.name())) {
+          throw part.error("tensor " + tensor.name(), "is in another part too");
+        }
+        tensors.add(tensor);
+      }
+    }
+    if (has(SPLIT_TENSORS) && integer(SPLIT_TENSORS) != tensors.size()) {
+      throw error(
+          SPLIT_TENSORS, "found " + integer(SPLIT_TENSORS) + ", but parts have " + tensors.size());
+    }
   }
 
   Path path() {
@@ -169,6 +278,10 @@ final class GgufFile {
       throw new InvalidInputException(path() + ": not a GGUF file");
     }
     int version = int32();
+    if (Integer.reverseBytes(version) == 2 || Integer.reverseBytes(version) == 3) {
+      throw new InvalidInputException(
+          path() + ": a big-endian GGUF file, expected a little-endian one");
+    }
     if (version != 2 && version != 3) {
       throw new InvalidInputException(
           path() + ": GGUF version " + version + ", expected 2 or 3 (little-endian)");
@@ -224,7 +337,7 @@ final class GgufFile {
               + type
               + " needs");
     }
-    return new Tensor(name, dimensions, type, int64());
+    return new Tensor(name, dimensions, type, file, int64());
   }
 
   /** Checks where the tensors lie and turns their offsets into offsets of the file. */
@@ -259,7 +372,9 @@ final class GgufFile {
               + " bytes after the last tensor, expected none; the file was appended to");
     }
     tensors.replaceAll(
-        t -> new Tensor(t.name(), t.dimensions(), t.type(), Math.addExact(start, t.offset())));
+        t ->
+            new Tensor(
+                t.name(), t.dimensions(), t.type(), t.file(), Math.addExact(start, t.offset())));
   }
 
   private long bytes(Tensor tensor, long held) {
@@ -289,22 +404,30 @@ final class GgufFile {
       case 6 -> StorageType.Q5_0;
       case 7 -> StorageType.Q5_1;
       case 8 -> StorageType.Q8_0;
+      case 10 -> StorageType.Q2_K;
+      case 11 -> StorageType.Q3_K;
       case 12 -> StorageType.Q4_K;
       case 13 -> StorageType.Q5_K;
       case 14 -> StorageType.Q6_K;
+      case 20 -> StorageType.IQ4_NL;
+      case 23 -> StorageType.IQ4_XS;
       case 24 -> StorageType.I8;
       case 25 -> StorageType.I16;
       case 26 -> StorageType.I32;
       case 27 -> StorageType.I64;
       case 28 -> StorageType.F64;
       case 30 -> StorageType.BF16;
+      case 34 -> StorageType.TQ1_0;
+      case 35 -> StorageType.TQ2_0;
+      case 39 -> StorageType.MXFP4;
+      case 40 -> StorageType.NVFP4;
       default ->
           throw error(
               "tensor " + name,
-              "stored as ggml type "
-                  + id
+              "stored as "
+                  + UNREAD.getOrDefault(id, "ggml type " + id)
                   + ", which is not read; expected F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1,"
-                  + " Q4_K, Q5_K or Q6_K");
+                  + " Q2_K to Q6_K, IQ4_NL, IQ4_XS, TQ1_0, TQ2_0, MXFP4 or NVFP4");
     };
   }
 

@@ -68,10 +68,6 @@ final class GgufModel {
       throw file.error(
           "general.architecture", "found " + architecture + ", expected llama, qwen2 or gpt2");
     }
-    if (file.has("split.count") && file.integer("split.count") > 1) {
-      throw file.error(
-          "split.count", "a part of a split model; merge the parts with llama-gguf-split --merge");
-    }
   }
 
   /** What {@code config.json} said, as far as the file tells. */
@@ -133,7 +129,7 @@ final class GgufModel {
         tensor.type(),
         shape(tensor.dimensions()),
         order(tensor, part),
-        file.file(),
+        tensor.file(),
         tensor.offset());
   }
 
@@ -246,7 +242,7 @@ final class GgufModel {
             tensor.type(),
             shape(tensor.dimensions()),
             StoredTensor.Order.AS_STORED,
-            file.file(),
+            tensor.file(),
             tensor.offset());
     float[] found = stored.requireShape(head / 2).read();
     double factor = 1;

@@ -13,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import org.cliffwatch.quantizer.InvalidInputException;
@@ -96,20 +97,27 @@ final class HuggingFaceFolder {
     if (find(WEIGHTS) != null || find(INDEX) != null) {
       return null;
     }
-    List<Path> weights = new ArrayList<>();
+    Set<String> weights = new TreeSet<>();
     try (DirectoryStream<Path> some = Files.newDirectoryStream(folder, "*.gguf")) {
-      some.forEach(weights::add);
+      some.forEach(file -> weights.add(file.getFileName().toString()));
     } catch (IOException | DirectoryIteratorException e) {
       throw new InvalidInputException(folder + ": cannot be read: " + e, e);
     }
-    if (weights.size() > 1) {
-      throw new InvalidInputException(
-          folder
-              + ": found "
-              + weights.size()
-              + " .gguf files, expected one; name the file itself");
+    if (weights.isEmpty()) {
+      return null;
     }
-    return weights.isEmpty() ? null : find(weights.get(0).getFileName().toString());
+    if (weights.size() == 1) {
+      return find(weights.iterator().next());
+    }
+    return GgufFile.firstPart(weights)
+        .map(this::find)
+        .orElseThrow(
+            () ->
+                new InvalidInputException(
+                    folder
+                        + ": found "
+                        + weights.size()
+                        + " .gguf files, expected one, or the parts of one; name the file itself"));
   }
 
   private Map<String, StoredTensor> sharded(Path index) {

@@ -43,6 +43,14 @@ public enum StorageType {
   Q4_K(256, 144, GgmlBlocks::q4K),
   Q5_K(256, 176, GgmlBlocks::q5K),
   Q6_K(256, 210, GgmlBlocks::q6K),
+  Q2_K(256, 84, GgmlBlocks::q2K),
+  Q3_K(256, 110, GgmlBlocks::q3K),
+  IQ4_NL(32, 18, GgmlBlocks::iq4Nl),
+  IQ4_XS(256, 136, GgmlBlocks::iq4Xs),
+  TQ1_0(256, 54, GgmlBlocks::tq1Zero),
+  TQ2_0(256, 66, GgmlBlocks::tq2Zero),
+  MXFP4(32, 17, GgmlBlocks::mxfp4),
+  NVFP4(64, 36, GgmlBlocks::nvfp4),
   // Types that occur beside the weights (masks, position ids) and are carried, but not widened.
   F64(1, 8),
   I64(1, 8),
@@ -81,7 +89,7 @@ public enum StorageType {
     void widen(byte[] bytes, int from, float[] out, int at);
   }
 
-  /** Elements that share a block: 1 for plain numbers, 32 or 256 for GGUF's quantized types. */
+  /** Elements that share a block: 1 for plain numbers, 32 to 256 for GGUF's quantized types. */
   public int blockElements() {
     return blockElements;
   }

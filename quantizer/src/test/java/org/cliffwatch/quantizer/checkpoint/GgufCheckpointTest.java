@@ -9,6 +9,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.WeightRows;
@@ -182,11 +183,15 @@ class GgufCheckpointTest {
     assertThatThrownBy(() -> open(llama(1, 1, 64, 3).text("llama.rope.scaling.type", "longrope")))
         .hasMessageContaining("llama.rope.scaling.type: found longrope");
     assertThatThrownBy(
-            () -> open(llama(1, 1, 64, 3).tensor("output.weight", 10, new byte[84], 256)))
-        .hasMessageContaining("tensor output.weight: stored as ggml type 10");
+            () -> open(llama(1, 1, 64, 3).tensor("output.weight", 16, new byte[66], 256)))
+        .hasMessageContaining("tensor output.weight: stored as IQ2_XXS, which is not read");
     assertThatThrownBy(() -> open(llama(1, 1, 64, 3).text("general.architecture", "llama")))
         .hasMessageContaining("general.architecture: given twice");
     byte[] sound = llama(1, 1, 64, 3).file();
+    byte[] swapped = sound.clone();
+    swapped[4] = 0;
+    swapped[7] = 3; // the version
+    assertThatThrownBy(() -> open(swapped)).hasMessageContaining("a big-endian GGUF file");
     assertThatThrownBy(() -> open(Arrays.copyOf(sound, sound.length - 64)))
         .hasMessageContaining("tensor token_embd.weight: needs 768 bytes, but only 704");
     assertThatThrownBy(() -> open(Arrays.copyOf(sound, sound.length + 64)))
@@ -216,6 +221,63 @@ class GgufCheckpointTest {
     }
     Files.write(folder.resolve("b.gguf"), SmallModels.gguf());
     assertThatThrownBy(() -> Checkpoint.open(folder)).hasMessageContaining("found 2 .gguf files");
+  }
+
+  private static TestGguf part(TestGguf gguf, int number, int count, int tensors) {
+    return gguf.integer("split.no", number)
+        .integer("split.count", count)
+        .integer("split.tensors.count", tensors);
+  }
+
+  private void parts(int count, int tensors) throws IOException {
+    Files.write(
+        folder.resolve("m-00001-of-00003.gguf"),
+        part(llama(1, 1, 64, 3), 0, count, tensors).file());
+    for (int number = 1; number < 3; number++) {
+      TestGguf more = part(new TestGguf(), number, count, tensors);
+      Files.write(
+          folder.resolve("m-0000" + (number + 1) + "-of-00003.gguf"),
+          more.tensor("blk.0.ffn_norm.part" + number, F32, bytes(random(64)), 64).file());
+    }
+  }
+
+  @Test
+  void thePartsOfASplitModelAreOne() throws IOException {
+    parts(3, 3);
+    for (Path path : List.of(folder, folder.resolve("m-00001-of-00003.gguf"))) {
+      try (Checkpoint checkpoint = Checkpoint.open(path)) {
+        assertThat(checkpoint.tensorNames())
+            .containsExactly(
+                "model.embed_tokens.weight", "blk.0.ffn_norm.part1", "blk.0.ffn_norm.part2");
+        assertThat(checkpoint.tensor("blk.0.ffn_norm.part2").read()).hasSize(64);
+      }
+    }
+  }
+
+  @Test
+  void partsThatAreNotOneModelAreRefused() throws IOException {
+    parts(3, 3);
+    Path first = folder.resolve("m-00001-of-00003.gguf");
+    Path second = folder.resolve("m-00002-of-00003.gguf");
+    Path third = folder.resolve("m-00003-of-00003.gguf");
+    assertThatThrownBy(() -> Checkpoint.open(second))
+        .hasMessageContaining("split.no: part 2, expected the first: m-00001-of-00003.gguf");
+    byte[] sound = Files.readAllBytes(third);
+    Files.delete(third);
+    assertThatThrownBy(() -> Checkpoint.open(first))
+        .hasMessageContaining("split.count: found 3, but no m-00003-of-00003.gguf");
+    assertThatThrownBy(() -> Checkpoint.open(folder)).hasMessageContaining("found 2 .gguf files");
+    Files.copy(second, third);
+    assertThatThrownBy(() -> Checkpoint.open(first))
+        .hasMessageContaining("m-00003-of-00003.gguf: split.no: part 2 of 3, expected what");
+    Files.write(third, Arrays.copyOf(sound, sound.length - 32));
+    assertThatThrownBy(() -> Checkpoint.open(first)).hasMessageContaining("m-00003-of-00003.gguf");
+    parts(3, 4);
+    assertThatThrownBy(() -> Checkpoint.open(first))
+        .hasMessageContaining("split.tensors.count: found 4, but parts have 3");
+    parts(4, 3);
+    assertThatThrownBy(() -> Checkpoint.open(first))
+        .hasMessageContaining("expected a file called NAME-00001-of-00004.gguf");
   }
 
   private static TestGguf llama(int heads, int keyValueHeads, int hidden, int vocabulary) {
