@@ -19,8 +19,8 @@ final class Bloom extends Family {
   @Override
   Architecture read(ConfigFields config) {
     int hidden = config.positive("n_embed", config.positive("hidden_size", 64));
-    int heads = config.positive("n_head", config.positive("num_attention_heads", 8));
-    int layers = config.positive("n_layer", config.positive("num_hidden_layers", 2));
+    int heads = named(config, "num_attention_heads", "n_head", 8);
+    int layers = named(config, "num_hidden_layers", "n_layer", 2);
     int headSize = headSize(config, "n_head", hidden, heads);
     config.flag("tie_word_embeddings", true);
     int inner = config.positive("n_inner", 4 * hidden);

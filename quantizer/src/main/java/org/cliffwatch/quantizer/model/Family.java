@@ -241,6 +241,15 @@ abstract class Family {
     }
   }
 
+  /**
+   * A size that goes by two names: the family's own, and the one that all families have, which
+   * counts where both are there ({@code attribute_map} of transformers' configuration class).
+   */
+  static int named(ConfigFields config, String common, String own, int otherwise) {
+    int value = config.positive(own, otherwise);
+    return config.positive(common, value);
+  }
+
   /** Width of a head where it is not stated: hidden / heads, which must go evenly. */
   static int headSize(ConfigFields config, String field, int hidden, int heads) {
     if (hidden % heads != 0) {

@@ -17,10 +17,10 @@ final class Gpt2 extends Family {
 
   @Override
   Architecture read(ConfigFields config) {
-    int hidden = config.positive("n_embd", 768);
-    int heads = config.positive("n_head", 12);
+    int hidden = named(config, "hidden_size", "n_embd", 768);
+    int heads = named(config, "num_attention_heads", "n_head", 12);
     int headSize = headSize(config, "n_head", hidden, heads);
-    int positions = config.positive("n_positions", 1024);
+    int positions = named(config, "max_position_embeddings", "n_positions", 1024);
     Activation activation = activation(config, "activation_function", "gelu_new");
     config.flag("tie_word_embeddings", true);
     boolean scaled = config.flag("scale_attn_weights", true);
@@ -29,7 +29,7 @@ final class Gpt2 extends Family {
     config.ignore("reorder_and_upcast_attn");
     ignoreDropoutAndSummary(config);
     List<AttentionShape> attention = new ArrayList<>();
-    for (int i = 0; i < config.positive("n_layer", 12); i++) {
+    for (int i = 0; i < named(config, "num_hidden_layers", "n_layer", 12); i++) {
       double scale = (scaled ? 1 / Math.sqrt(headSize) : 1) / (byLayer ? i + 1 : 1);
       attention.add(new AttentionShape(heads, heads, headSize, (float) scale, 0, null, 0));
     }

@@ -18,7 +18,7 @@ final class GptNeo extends Family {
   @Override
   Architecture read(ConfigFields config) {
     int hidden = config.positive("hidden_size", 2048);
-    int heads = config.positive("num_heads", 16);
+    int heads = named(config, "num_attention_heads", "num_heads", 16);
     int headSize = headSize(config, "num_heads", hidden, heads);
     int positions = config.positive("max_position_embeddings", 2048);
     int window = config.positive("window_size", 256);
@@ -57,7 +57,7 @@ final class GptNeo extends Family {
       }
       for (int i = 0; i < part.get(1).intValue(); i++) {
         part.get(0).forEach(type -> types.add(type.asText()));
-        if (types.size() > config.positive("num_layers", 24)) {
+        if (types.size() > named(config, "num_hidden_layers", "num_layers", 24)) {
           break;
         }
       }
@@ -67,7 +67,7 @@ final class GptNeo extends Family {
         types.addAll(List.of("global", "local"));
       }
     }
-    int layers = config.positive("num_layers", 24);
+    int layers = named(config, "num_hidden_layers", "num_layers", 24);
     if (types.size() != layers) {
       throw config.error(
           "attention_types", "gives " + types.size() + " layers, expected num_layers " + layers);

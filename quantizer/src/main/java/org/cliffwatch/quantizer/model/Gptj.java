@@ -17,10 +17,10 @@ final class Gptj extends Family {
 
   @Override
   Architecture read(ConfigFields config) {
-    int hidden = config.positive("n_embd", 4096);
-    int heads = config.positive("n_head", 16);
+    int hidden = named(config, "hidden_size", "n_embd", 4096);
+    int heads = named(config, "num_attention_heads", "n_head", 16);
     int headSize = headSize(config, "n_head", hidden, heads);
-    int context = config.positive("n_positions", 2048);
+    int context = named(config, "max_position_embeddings", "n_positions", 2048);
     int rotated = config.isNull("rotary_dim") ? headSize : config.positive("rotary_dim", 64);
     if (rotated > headSize || rotated % 2 != 0) {
       throw config.error(
@@ -42,7 +42,7 @@ final class Gptj extends Family {
         Architecture.Residual.PARALLEL,
         activation,
         false,
-        Collections.nCopies(config.positive("n_layer", 28), shape),
+        Collections.nCopies(named(config, "num_hidden_layers", "n_layer", 28), shape),
         Rotary.interleaved(rotated),
         0,
         0,

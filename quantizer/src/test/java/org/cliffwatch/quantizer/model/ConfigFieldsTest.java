@@ -136,6 +136,25 @@ class ConfigFieldsTest {
     }
   }
 
+  /** {@code attribute_map} of transformers' configuration classes. */
+  @ParameterizedTest
+  @CsvSource({
+    "gpt2-unscaled, n_head, num_attention_heads",
+    "gpt2-unscaled, n_embd, hidden_size",
+    "gptj-rotary, n_layer, num_hidden_layers",
+    "gpt_neo-local, num_heads, num_attention_heads",
+    "bloom-six-heads, n_head, num_attention_heads"
+  })
+  void theNameThatAllFamiliesHaveCounts(String name, String own, String common) throws IOException {
+    Variant variant = Variant.of(name);
+    float[] plain = logits(variant.write(folder.resolve("plain")), variant.tokens());
+    JsonNode value = variant.config.remove(own);
+    variant.config.set(common, value);
+    assertThat(logits(variant.write(folder.resolve("alone")), variant.tokens())).isEqualTo(plain);
+    variant.config.put(own, 2 * value.intValue());
+    assertThat(logits(variant.write(folder.resolve("both")), variant.tokens())).isEqualTo(plain);
+  }
+
   static Stream<String> cases() throws IOException {
     return Files.readAllLines(Shared.path("cases/config-fields.jsonl")).stream();
   }
