@@ -8,6 +8,7 @@ import static org.bytedeco.dnnl.global.dnnl.dnnl_stream_create;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_stream_default_flags;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_version;
 
+import java.util.Set;
 import org.bytedeco.dnnl.dnnl_engine;
 import org.bytedeco.dnnl.dnnl_stream;
 import org.bytedeco.dnnl.dnnl_version_t;
@@ -17,6 +18,9 @@ import org.cliffwatch.quantizer.kernel.NativeMemory;
 
 /** The library: its version, instruction set and CPU engine. One a process. */
 final class OneDnn {
+  /** Java's names of it. */
+  private static final Set<String> X86_64 = Set.of("amd64", "x86_64");
+
   private static OneDnn opened;
 
   private final InstructionSet instructionSet;
@@ -52,6 +56,13 @@ final class OneDnn {
    * @param limit the most to use, or null for the machine's own
    */
   static synchronized OneDnn open(InstructionSet limit) {
+    String architecture = System.getProperty("os.arch");
+    if (!X86_64.contains(architecture)) {
+      // Elsewhere its numbers for instruction sets stand for others.
+      throw new BackendUnavailableException(
+          "used on x86-64 alone, where its instruction sets are known; this machine is "
+              + architecture);
+    }
     if (opened == null) {
       if (limit != null) {
         check(dnnl_set_max_cpu_isa(limit.mask()), "dnnl_set_max_cpu_isa");
