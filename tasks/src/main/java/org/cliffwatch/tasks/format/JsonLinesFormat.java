@@ -26,15 +26,14 @@ final class JsonLinesFormat implements Format {
     int line = 0;
     for (byte[] bytes : Lines.split(file)) {
       line++;
-      records.add(record("line " + line, bytes));
+      if (!Lines.isBlank(bytes)) { // Hugging Face's datasets skip them too
+        records.add(record("line " + line, bytes));
+      }
     }
     return records;
   }
 
   private static SourceRecord record(String place, byte[] bytes) {
-    if (Lines.isBlank(bytes)) {
-      return SourceRecord.malformed(place, "found a blank line, expected a JSON object");
-    }
     String text = Lines.decode(bytes);
     if (text == null) {
       return SourceRecord.malformed(place, "found bytes that are not UTF-8");

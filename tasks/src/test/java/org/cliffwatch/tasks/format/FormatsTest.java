@@ -50,16 +50,16 @@ class FormatsTest {
         read(
             "a.jsonl",
             "\ufeff{\"a\":1}\r\n{\"a\":\n\n[1]\n{\"a\":1}x\n{\"a\":1,\"a\":2}\n{\"b\":\"\u2028\"}\n\n \n");
-    assertThat(records).hasSize(7);
+    assertThat(records).hasSize(6);
     assertThat(fields(records.get(0))).isEqualTo("{\"a\":1}");
     assertThat(records.get(0).place()).isEqualTo("line 1");
     assertThat(records.get(1).problem())
         .startsWith("found malformed JSON: Unexpected end-of-input");
-    assertThat(records.get(2).problem()).isEqualTo("found a blank line, expected a JSON object");
-    assertThat(records.get(3).place()).isEqualTo("line 4");
-    assertThat(records.get(3).problem()).isEqualTo("found a JSON array, expected a JSON object");
-    assertThat(records.get(4).problem()).contains("Unrecognized token 'x'");
-    assertThat(records.get(5).problem()).contains("Duplicate field 'a'");
+    // Blank lines are no records, and count as lines.
+    assertThat(records.get(2).place()).isEqualTo("line 4");
+    assertThat(records.get(2).problem()).isEqualTo("found a JSON array, expected a JSON object");
+    assertThat(records.get(3).problem()).contains("Unrecognized token 'x'");
+    assertThat(records.get(4).problem()).contains("Duplicate field 'a'");
   }
 
   @Test

@@ -79,12 +79,6 @@ class DamagedLinesTest {
         return twice;
       }
     },
-    BLANK {
-      @Override
-      byte[] to(byte[] line, Random random) {
-        return " \t".substring(random.nextInt(2)).getBytes(StandardCharsets.UTF_8);
-      }
-    },
     ANSWER_OUT_OF_RANGE {
       @Override
       byte[] to(byte[] line, Random random) {
