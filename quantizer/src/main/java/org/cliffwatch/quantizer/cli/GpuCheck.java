@@ -21,6 +21,7 @@ import org.cliffwatch.quantizer.kernel.Constants;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.HostOperations;
 import org.cliffwatch.quantizer.kernel.Linear;
+import org.cliffwatch.quantizer.kernel.LogitTransform;
 import org.cliffwatch.quantizer.kernel.Projection;
 import org.cliffwatch.quantizer.kernel.Session;
 import org.cliffwatch.quantizer.kernel.Table;
@@ -236,8 +237,9 @@ public final class GpuCheck implements Callable<Integer> {
     }
 
     @Override
-    public VocabularyHead head(WeightRows weight, float[] bias, FloatType compute) {
-      return backend.head(weight, bias, compute);
+    public VocabularyHead head(
+        WeightRows weight, float[] bias, FloatType compute, LogitTransform transform) {
+      return backend.head(weight, bias, compute, transform);
     }
 
     @Override

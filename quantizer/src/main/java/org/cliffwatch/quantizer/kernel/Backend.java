@@ -34,8 +34,14 @@ public interface Backend {
    * Packs the vocabulary projection, which no precision quantizes.
    *
    * @param compute the type the weights and the logits are rounded to
+   * @param transform of the rounded logits
    */
-  VocabularyHead head(WeightRows weight, float[] bias, FloatType compute);
+  VocabularyHead head(WeightRows weight, float[] bias, FloatType compute, LogitTransform transform);
+
+  /** Packs the vocabulary projection of a decoder whose logits are its products. */
+  default VocabularyHead head(WeightRows weight, float[] bias, FloatType compute) {
+    return head(weight, bias, compute, LogitTransform.NONE);
+  }
 
   /** The other operations, on Java arrays: what tests and the digest compare. */
   HostOperations operations();

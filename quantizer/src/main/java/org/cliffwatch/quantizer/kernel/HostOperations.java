@@ -23,6 +23,9 @@ public interface HostOperations {
   /** gate[i] = f(gate[i]) · up[i] for i < n. */
   void activateGated(Activation f, float[] gate, float[] up, int n);
 
+  /** x[i] *= factor for i < n. */
+  void scale(float[] x, float factor, int n);
+
   /** x[i] += y[i] for i < n. */
   void add(float[] x, float[] y, int n);
 

@@ -126,7 +126,32 @@ final class HostSession implements Session {
   }
 
   @Override
+  public void scale(Rows x, float factor) {
+    int n = rows * x.width();
+    operations.scale(values(x), factor, n);
+    round(values(x), n);
+    watch.lap(Stage.ELEMENTWISE);
+  }
+
+  @Override
+  public void add(Rows x, Rows to) {
+    int n = rows * to.width();
+    operations.add(values(to), values(x), n);
+    round(values(to), n);
+    watch.lap(Stage.ELEMENTWISE);
+  }
+
+  @Override
+  public void feedForward(Linear in, Activation f, Linear out, Rows x, Rows[] inner, Rows y) {
+    multiply(out, activated(in, f, x, inner), y);
+  }
+
+  @Override
   public void addFeedForward(Linear in, Activation f, Linear out, Rows x, Rows[] inner, Rows to) {
+    addProduct(out, activated(in, f, x, inner), to);
+  }
+
+  private Rows activated(Linear in, Activation f, Rows x, Rows... inner) {
     multiply(in, x, inner);
     float[] activated = values(inner[0]);
     int n = rows * inner[0].width();
@@ -137,7 +162,7 @@ final class HostSession implements Session {
     }
     round(activated, n);
     watch.lap(Stage.ELEMENTWISE);
-    addProduct(out, inner[0], to);
+    return inner[0];
   }
 
   @Override

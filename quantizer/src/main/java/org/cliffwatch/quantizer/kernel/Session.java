@@ -47,14 +47,24 @@ public interface Session extends AutoCloseable {
   /** A projection each: y = layer(x). */
   void multiply(Linear layer, Rows x, Rows... y);
 
+  /** x *= factor. */
+  void scale(Rows x, float factor);
+
+  /** to += x. */
+  void add(Rows x, Rows to);
+
   /** to += layer(x), both roundings made. */
   void addProduct(Linear layer, Rows x, Rows to);
 
   /**
-   * to += out(f(in(x))), or out(f(gate(x)) · up(x)) where {@code in} has two projections.
+   * y = out(f(in(x))), or out(f(gate(x)) · up(x)) where {@code in} has two projections.
    *
    * @param inner room for what is between, a projection of {@code in} each
+   * @param y may be {@code x}
    */
+  void feedForward(Linear in, Activation f, Linear out, Rows x, Rows[] inner, Rows y);
+
+  /** to += what {@link #feedForward} gives, both roundings made. */
   void addFeedForward(Linear in, Activation f, Linear out, Rows x, Rows[] inner, Rows to);
 
   /**

@@ -61,7 +61,6 @@ final class ActivationLimit {
 
   /** Of a position in the tables of cos and sin. */
   private int rotaryBytes() {
-    Rotary rotary = architecture.rotary();
-    return rotary == null ? 0 : Float.BYTES * rotary.rotated();
+    return architecture.rotaries().stream().mapToInt(each -> Float.BYTES * each.rotated()).sum();
   }
 }

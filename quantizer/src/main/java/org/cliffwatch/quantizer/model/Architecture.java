@@ -1,9 +1,12 @@
 package org.cliffwatch.quantizer.model;
 
+import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import java.util.OptionalInt;
 import org.cliffwatch.quantizer.kernel.Activation;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
+import org.cliffwatch.quantizer.kernel.LogitTransform;
 import org.cliffwatch.quantizer.kernel.Normalization;
 
 /**
@@ -22,11 +25,12 @@ import org.cliffwatch.quantizer.kernel.Normalization;
  * @param gated whether the feed-forward is {@code down(f(gate(x)) · up(x))}, not {@code
  *     down(f(up(x)))}
  * @param attention one a layer
- * @param rotary rotary position embeddings, or null
+ * @param rotary rotary position embeddings, one a layer, null where a layer has none
  * @param learnedPositions positions the table of learned ones has a row for; 0: none are learned
  * @param positionOffset row of that table for position 0 (OPT: 2)
  * @param contextLength the window that the configuration states, if it does: {@code n_positions},
  *     {@code max_position_embeddings} or {@code n_ctx}
+ * @param multipliers of embedding, residual stream and logits
  */
 public record Architecture(
     String family,
@@ -39,17 +43,79 @@ public record Architecture(
     Activation activation,
     boolean gated,
     List<AttentionShape> attention,
-    Rotary rotary,
+    List<Rotary> rotary,
     int learnedPositions,
     int positionOffset,
-    OptionalInt contextLength) {
+    OptionalInt contextLength,
+    Multipliers multipliers) {
+
+  /**
+   * Of a decoder whose layers have the same rotary position embeddings, and that multiplies by
+   * nothing.
+   *
+   * @param rotary of every layer, or null
+   */
+  Architecture(
+      String family,
+      int vocabulary,
+      int hidden,
+      int embeddingWidth,
+      int intermediate,
+      Norm norm,
+      Residual residual,
+      Activation activation,
+      boolean gated,
+      List<AttentionShape> attention,
+      Rotary rotary,
+      int learnedPositions,
+      int positionOffset,
+      OptionalInt contextLength) {
+    this(
+        family,
+        vocabulary,
+        hidden,
+        embeddingWidth,
+        intermediate,
+        norm,
+        residual,
+        activation,
+        gated,
+        attention,
+        Collections.nCopies(attention.size(), rotary),
+        learnedPositions,
+        positionOffset,
+        contextLength,
+        Multipliers.NONE);
+  }
 
   /** A normalization: RMSNorm without, LayerNorm with mean and bias. */
   public record Norm(Normalization kind, float epsilon) {}
 
+  /**
+   * Factors that are no weights.
+   *
+   * @param embedding on a token's embedding
+   * @param isEmbeddingRounded whether transformers keeps that factor in the compute type (Gemma) or
+   *     as a number (Granite)
+   * @param residual on what attention and feed-forward add to the residual stream, where {@link
+   *     Residual#BEFORE}
+   * @param logits what becomes of them
+   */
+  public record Multipliers(
+      float embedding, boolean isEmbeddingRounded, float residual, LogitTransform logits) {
+    public static final Multipliers NONE = new Multipliers(1, false, 1, LogitTransform.NONE);
+
+    static Multipliers ofLogits(LogitTransform logits) {
+      return new Multipliers(1, false, 1, logits);
+    }
+  }
+
   /** How attention A and feed-forward M join the residual stream x; n₁ and n₂ normalize. */
   public enum Residual {
-    /** x += A(n₁(x)); x += M(n₂(x)): most. */
+    /**
+     * x += A(n₁(x)); x += M(n₂(x)): most. A family may also normalize what is added (Gemma 2), or
+     * only that (OLMo 2), and multiply it (Granite).
+     */
     BEFORE,
     /** x = n₁(x + A(x)); x = n₂(x + M(x)): OPT-350m. */
     AFTER,
@@ -61,5 +127,10 @@ public record Architecture(
 
   public int layers() {
     return attention.size();
+  }
+
+  /** Those that layers have, each once. */
+  List<Rotary> rotaries() {
+    return rotary.stream().filter(Objects::nonNull).distinct().toList();
   }
 }

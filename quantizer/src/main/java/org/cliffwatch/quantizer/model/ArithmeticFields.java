@@ -65,15 +65,17 @@ final class ArithmeticFields {
           "1, or the share of a head that is rotated",
           (value, config, read) ->
               isNumber(value, 1)
-                  || (read.rotary() != null
-                      && isNumber(
-                          value,
-                          (double) read.rotary().rotated() / read.attention().get(0).headSize())));
+                  || read.rotaries().stream()
+                      .anyMatch(
+                          rotary ->
+                              isNumber(
+                                  value,
+                                  (double) rotary.rotated() / read.attention().get(0).headSize())));
   private static final Neutral ROTATED =
       new Neutral(
           "what is rotated",
           (value, config, read) ->
-              read.rotary() != null && isNumber(value, read.rotary().rotated()));
+              read.rotaries().stream().anyMatch(rotary -> isNumber(value, rotary.rotated())));
   private static final Neutral WINDOW =
       new Neutral(
           "none, or a window as long as the context",
@@ -96,7 +98,7 @@ final class ArithmeticFields {
       new Neutral(
           "the family's own",
           (value, config, read) ->
-              (read.rotary() == null ? Set.of("absolute", "learned") : Set.of("rope", "rotary"))
+              (read.rotaries().isEmpty() ? Set.of("absolute", "learned") : Set.of("rope", "rotary"))
                       .contains(value.asText())
                   || value.asText().equals("absolute")); // what every class of BERT's time says
   private static final Neutral DEFAULT_SCALING =

@@ -2,7 +2,9 @@ package org.cliffwatch.quantizer.model;
 
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -279,10 +281,15 @@ public final class Decoder implements AutoCloseable {
       int[] tokens, TokenRuns runs, Workspace w, Stopwatch watch, Nudge nudge, int[] chosen) {
     w.reserve(tokens.length, limit.rows());
     w.session().begin(tokens, runs, watch);
-    RotaryTables tables = architecture.rotary() == null ? null : rotaryTables(runs);
+    Map<Rotary, RotaryTables> tables = new HashMap<>();
+    for (Rotary rotary : architecture.rotaries()) {
+      tables.put(rotary, rotaryTables(rotary, runs.longest()));
+    }
     Rows y = new ForwardPass(architecture, weights, tables, w).run(nudge, tokens.length, chosen);
-    if (tables != null && !rotaryTables.contains(tables)) {
-      tables.close();
+    for (RotaryTables each : tables.values()) {
+      if (!rotaryTables.contains(each)) {
+        each.close();
+      }
     }
     return y;
   }
@@ -316,33 +323,32 @@ public final class Decoder implements AutoCloseable {
    * @param length tokens of a sequence
    */
   public int regime(int length) {
-    return architecture.rotary() == null ? 0 : architecture.rotary().regime(length);
+    // No regime descends with the length: lengths of one sum are alike in each.
+    return architecture.rotaries().stream().mapToInt(rotary -> rotary.regime(length)).sum();
   }
 
   /** Tables that are kept, or that serve this batch alone. */
-  private RotaryTables rotaryTables(TokenRuns runs) {
-    int length = runs.longest();
-    Rotary rotary = architecture.rotary();
+  private RotaryTables rotaryTables(Rotary rotary, int length) {
     int regime = rotary.regime(length);
     if (regime == length) {
-      return RotaryTables.of(regime, rotary.tables(length, length), compute, backend);
+      return RotaryTables.of(rotary, length, length, compute, backend);
     }
-    RotaryTables tables = longest(regime);
+    RotaryTables tables = longest(rotary, regime);
     if (tables != null && tables.positions() >= length) {
       return tables;
     }
     int doubled = tables == null ? 0 : Math.min(mostKept(), 2 * tables.positions());
     RotaryTables longer =
-        RotaryTables.of(regime, rotary.tables(Math.max(length, doubled), length), compute, backend);
+        RotaryTables.of(rotary, Math.max(length, doubled), length, compute, backend);
     if (length <= mostKept()) {
       rotaryTables.add(longer);
     }
     return longer;
   }
 
-  private RotaryTables longest(int regime) {
+  private RotaryTables longest(Rotary rotary, int regime) {
     return rotaryTables.stream()
-        .filter(tables -> tables.regime() == regime)
+        .filter(tables -> tables.rotary() == rotary && tables.regime() == regime)
         .max(Comparator.comparingInt(RotaryTables::positions))
         .orElse(null);
   }

@@ -1,5 +1,6 @@
 package org.cliffwatch.quantizer.model;
 
+import java.util.Map;
 import java.util.stream.IntStream;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
 import org.cliffwatch.quantizer.kernel.Linear;
@@ -16,15 +17,19 @@ import org.cliffwatch.quantizer.model.PackedWeights.Norm;
 final class ForwardPass {
   private final Architecture architecture;
   private final PackedWeights weights;
-  private final RotaryTables rotary;
+  private final Map<Rotary, RotaryTables> rotary;
   private final Workspace w;
   private final Session session;
 
   /**
-   * @param rotary tables for every position, or null where the architecture has none
+   * @param rotary tables for every position, of each that a layer has
    * @param w with room for the batch that its session has begun
    */
-  ForwardPass(Architecture architecture, PackedWeights weights, RotaryTables rotary, Workspace w) {
+  ForwardPass(
+      Architecture architecture,
+      PackedWeights weights,
+      Map<Rotary, RotaryTables> rotary,
+      Workspace w) {
     this.architecture = architecture;
     this.weights = weights;
     this.rotary = rotary;
@@ -52,6 +57,9 @@ final class ForwardPass {
   private void embed(Nudge nudge) {
     Rows embedded = weights.projectIn == null ? w.x : w.embedded;
     session.embed(weights.tokens, nudge, embedded);
+    if (weights.embeddingFactor != 1) {
+      session.scale(embedded, weights.embeddingFactor);
+    }
     if (weights.projectIn != null) {
       session.multiply(weights.projectIn, embedded, w.x);
     }
@@ -69,10 +77,26 @@ final class ForwardPass {
   private void apply(Block block, int[] kept) {
     switch (architecture.residual()) {
       case BEFORE -> {
-        normalize(block.attentionNorm(), w.x, w.normalized);
-        addAttention(block, w.normalized, kept);
-        normalize(block.feedForwardNorm(), w.x, w.normalized);
-        addFeedForward(block, w.normalized);
+        attend(block, normalized(block.attentionNorm()), kept);
+        if (joinsAsItIs(block.attentionOutNorm())) {
+          session.addProduct(block.attentionOut(), w.attended, w.x);
+        } else {
+          session.multiply(block.attentionOut(), w.attended, w.normalized);
+          join(block.attentionOutNorm());
+        }
+        Rows input = normalized(block.feedForwardNorm());
+        if (joinsAsItIs(block.feedForwardOutNorm())) {
+          addFeedForward(block, input);
+        } else {
+          session.feedForward(
+              block.feedForwardIn(),
+              architecture.activation(),
+              block.feedForwardOut(),
+              input,
+              inner(),
+              w.normalized);
+          join(block.feedForwardOutNorm());
+        }
       }
       case AFTER -> {
         addAttention(block, w.x, kept);
@@ -98,6 +122,31 @@ final class ForwardPass {
     }
   }
 
+  /** n(x), or x itself where there is no norm. */
+  private Rows normalized(Norm norm) {
+    if (norm == null) {
+      return w.x;
+    }
+    normalize(norm, w.x, w.normalized);
+    return w.normalized;
+  }
+
+  /** Whether what a half gives joins the residual stream neither normalized nor multiplied. */
+  private boolean joinsAsItIs(Norm norm) {
+    return norm == null && architecture.multipliers().residual() == 1;
+  }
+
+  /** x += n(y) · multiplier, where y is what a half has given, in {@code w.normalized}. */
+  private void join(Norm norm) {
+    if (norm != null) {
+      normalize(norm, w.normalized, w.normalized);
+    }
+    if (architecture.multipliers().residual() != 1) {
+      session.scale(w.normalized, architecture.multipliers().residual());
+    }
+    session.add(w.normalized, w.x);
+  }
+
   /** x += A(input). */
   private void addAttention(Block block, Rows input, int[] kept) {
     attend(block, input, kept);
@@ -109,29 +158,35 @@ final class ForwardPass {
     AttentionShape shape = block.shape();
     session.multiply(block.queryKeyValue(), input, w.query, w.key, w.value);
     if (block.queryNorm() != null) {
-      normalize(block.queryNorm(), w.query, shape.heads(), w.query);
-      normalize(block.keyNorm(), w.key, shape.keyHeads(), w.key);
+      int queries = shape.heads() * shape.headSize();
+      int keys = shape.keyHeads() * shape.headSize();
+      normalize(block.queryNorm(), w.query, queries / block.queryNorm().width(), w.query);
+      normalize(block.keyNorm(), w.key, keys / block.keyNorm().width(), w.key);
     }
-    if (rotary != null) {
-      rotate(w.query, shape.heads(), shape.headSize());
-      rotate(w.key, shape.keyHeads(), shape.headSize());
+    if (block.rotary() != null) {
+      rotate(block.rotary(), w.query, shape.heads(), shape.headSize());
+      rotate(block.rotary(), w.key, shape.keyHeads(), shape.headSize());
     }
     session.attend(w.query, w.key, w.value, shape, block.alibi(), w.attended);
     session.keep(kept, w.x, w.normalized, w.attended);
   }
 
-  private void rotate(Rows x, int heads, int headSize) {
-    Rotary spec = architecture.rotary();
+  private void rotate(Rotary spec, Rows x, int heads, int headSize) {
+    RotaryTables tables = rotary.get(spec);
     session.rotate(
-        x, heads, headSize, spec.rotated(), rotary.cos(), rotary.sin(), spec.interleaved());
+        x, heads, headSize, spec.rotated(), tables.cos(), tables.sin(), spec.interleaved());
   }
 
   /** x += M(input). */
   private void addFeedForward(Block block, Rows input) {
-    Rows[] inner = architecture.gated() ? new Rows[] {w.gate, w.up} : new Rows[] {w.gate};
     Linear in = block.feedForwardIn();
     session.addFeedForward(
-        in, architecture.activation(), block.feedForwardOut(), input, inner, w.x);
+        in, architecture.activation(), block.feedForwardOut(), input, inner(), w.x);
+  }
+
+  /** Room for what is between the feed-forward's projections. */
+  private Rows[] inner() {
+    return architecture.gated() ? new Rows[] {w.gate, w.up} : new Rows[] {w.gate};
   }
 
   /** The rows that were kept, ready for the vocabulary projection. */

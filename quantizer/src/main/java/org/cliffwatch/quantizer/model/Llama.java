@@ -8,6 +8,7 @@ import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.kernel.Activation;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
 import org.cliffwatch.quantizer.kernel.Normalization;
+import org.cliffwatch.quantizer.kernel.Projection;
 
 /** LLaMA 1–3, SmolLM, TinyLlama and many more: RMSNorm, rotary, grouped queries, gated SiLU. */
 class Llama extends Family {
@@ -35,6 +36,10 @@ class Llama extends Family {
     return headSize(config, "num_attention_heads", hidden, heads);
   }
 
+  double defaultTheta() {
+    return THETA;
+  }
+
   /** Whether query, key and value have biases. */
   boolean queryBias(ConfigFields config) {
     return config.flag("attention_bias", false);
@@ -48,9 +53,47 @@ class Llama extends Family {
     return config.flag("mlp_bias", false);
   }
 
+  /** Whether the vocabulary projection is the token embedding. */
+  boolean tied(ConfigFields config) {
+    return config.flag("tie_word_embeddings", false);
+  }
+
+  Architecture.Norm norm(ConfigFields config) {
+    return new Architecture.Norm(Normalization.RMS, epsilon(config, "rms_norm_eps", 1e-6));
+  }
+
+  Architecture.Residual residual(ConfigFields config) {
+    return Architecture.Residual.BEFORE;
+  }
+
+  Activation activation(ConfigFields config) {
+    return activation(config, "hidden_act", "silu");
+  }
+
+  /** Factor on the attention scores. */
+  float attentionScale(ConfigFields config, int headSize) {
+    return scale(headSize);
+  }
+
+  /** As {@link AttentionShape#softCap}. */
+  float attentionSoftCap(ConfigFields config) {
+    return 0;
+  }
+
   /** Keys a row of the layer sees; 0: all. */
   int window(ConfigFields config, int layer) {
     return 0;
+  }
+
+  /** One a layer, null where a layer has none. */
+  List<Rotary> rotary(ConfigFields config, int headSize, int context) {
+    double theta = config.number("rope_theta", defaultTheta());
+    Rotary every = Rotary.of(config, headSize, context, theta);
+    return Collections.nCopies(config.positive("num_hidden_layers"), every);
+  }
+
+  Architecture.Multipliers multipliers(ConfigFields config) {
+    return Architecture.Multipliers.NONE;
   }
 
   @Override
@@ -71,8 +114,7 @@ class Llama extends Family {
             ? config.positive("head_dim")
             : defaultHeadSize(config, hidden, heads);
     int context = config.positive("max_position_embeddings", defaultContextLength());
-    Activation activation = activation(config, "hidden_act", "silu");
-    config.flag("tie_word_embeddings", false);
+    tied(config);
     queryBias(config);
     attentionOutputBias(config);
     feedForwardBias(config);
@@ -80,11 +122,12 @@ class Llama extends Family {
     config.ignore("pretraining_tp", "is_llama_config");
     require(config, "rope_interleaved", !config.flag("rope_interleaved", false), "false");
     require(config, "use_mrope", !config.flag("use_mrope", false), "false");
+    float scale = attentionScale(config, headSize);
+    float softCap = attentionSoftCap(config);
     List<AttentionShape> attention = new ArrayList<>();
     for (int i = 0; i < config.positive("num_hidden_layers"); i++) {
       attention.add(
-          new AttentionShape(
-              heads, keyHeads, headSize, scale(headSize), window(config, i), null, 0));
+          new AttentionShape(heads, keyHeads, headSize, scale, window(config, i), null, softCap));
     }
     return new Architecture(
         config.text("model_type"),
@@ -92,55 +135,94 @@ class Llama extends Family {
         hidden,
         hidden,
         config.positive("intermediate_size"),
-        new Architecture.Norm(Normalization.RMS, epsilon(config, "rms_norm_eps", 1e-6)),
-        Architecture.Residual.BEFORE,
-        activation,
+        norm(config),
+        residual(config),
+        activation(config),
         true,
         Collections.unmodifiableList(attention),
-        Rotary.of(config, headSize, context, config.number("rope_theta", THETA)),
+        rotary(config, headSize, context),
         0,
         0,
-        OptionalInt.of(context));
+        OptionalInt.of(context),
+        multipliers(config));
   }
 
   @Override
   Weights find(Tensors t, Architecture a, ConfigFields config) {
     int hidden = a.hidden();
-    boolean queryBias = queryBias(config);
-    boolean outputBias = attentionOutputBias(config);
-    boolean feedForwardBias = feedForwardBias(config);
     t.ignore(".*\\.rotary_emb\\.inv_freq");
     List<Weights.Layer> layers = new ArrayList<>();
     for (int i = 0; i < a.layers(); i++) {
-      AttentionShape s = a.attention().get(i);
-      int queries = s.heads() * s.headSize();
-      int keys = s.keyHeads() * s.headSize();
-      String layer = "layers." + i + ".";
-      layers.add(
-          new Weights.Layer(
-              t.rmsNorm(layer + "input_layernorm", hidden),
-              t.projection(layer + "self_attn.q_proj", queries, hidden, queryBias),
-              t.projection(layer + "self_attn.k_proj", keys, hidden, queryBias),
-              t.projection(layer + "self_attn.v_proj", keys, hidden, queryBias),
-              t.projection(layer + "self_attn.o_proj", hidden, queries, outputBias),
-              headNorm(t, layer + "self_attn.q_norm", s.headSize()),
-              headNorm(t, layer + "self_attn.k_norm", s.headSize()),
-              t.rmsNorm(layer + "post_attention_layernorm", hidden),
-              t.projection(layer + "mlp.gate_proj", a.intermediate(), hidden, feedForwardBias),
-              t.projection(layer + "mlp.up_proj", a.intermediate(), hidden, feedForwardBias),
-              t.projection(layer + "mlp.down_proj", hidden, a.intermediate(), feedForwardBias)));
+      layers.add(layer(t, "layers." + i + ".", a, a.attention().get(i), config));
     }
     var tokens = t.tokens("embed_tokens.weight", a.vocabulary(), hidden);
     return Weights.of(
         tokens,
         null,
         layers,
-        t.rmsNorm("norm", hidden),
-        t.head("lm_head", tokens, config.flag("tie_word_embeddings", false), false));
+        norm(t, "norm", hidden),
+        t.head("lm_head", tokens, tied(config), false));
+  }
+
+  private Weights.Layer layer(
+      Tensors t, String layer, Architecture a, AttentionShape s, ConfigFields config) {
+    int hidden = a.hidden();
+    int inner = a.intermediate();
+    List<Projection> attention = queryKeyValue(t, layer + "self_attn.", hidden, s, config);
+    List<Projection> gateUp = gateUp(t, layer + "mlp.", hidden, inner, config);
+    return new Weights.Layer(
+        norms(t, layer, a),
+        attention.get(0),
+        attention.get(1),
+        attention.get(2),
+        t.projection(
+            layer + "self_attn.o_proj",
+            hidden,
+            s.heads() * s.headSize(),
+            attentionOutputBias(config)),
+        headNorm(t, layer + "self_attn.q_norm", s.heads(), s.headSize()),
+        headNorm(t, layer + "self_attn.k_norm", s.keyHeads(), s.headSize()),
+        gateUp.get(0),
+        gateUp.get(1),
+        t.projection(layer + "mlp.down_proj", hidden, inner, feedForwardBias(config)));
+  }
+
+  /** A normalization of whole rows. */
+  Weights.Norm norm(Tensors t, String name, int width) {
+    return t.rmsNorm(name, width);
+  }
+
+  /**
+   * The norms of a block.
+   *
+   * @param layer what its tensors' names begin with
+   */
+  Weights.Norms norms(Tensors t, String layer, Architecture a) {
+    return new Weights.Norms(
+        norm(t, layer + "input_layernorm", a.hidden()),
+        norm(t, layer + "post_attention_layernorm", a.hidden()));
   }
 
   /** The normalization of every head's queries or keys, where a family has it. */
-  Weights.Norm headNorm(Tensors t, String name, int headSize) {
+  Weights.Norm headNorm(Tensors t, String name, int heads, int headSize) {
     return null;
+  }
+
+  List<Projection> queryKeyValue(
+      Tensors t, String attention, int hidden, AttentionShape s, ConfigFields config) {
+    int queries = s.heads() * s.headSize();
+    int keys = s.keyHeads() * s.headSize();
+    boolean bias = queryBias(config);
+    return List.of(
+        t.projection(attention + "q_proj", queries, hidden, bias),
+        t.projection(attention + "k_proj", keys, hidden, bias),
+        t.projection(attention + "v_proj", keys, hidden, bias));
+  }
+
+  List<Projection> gateUp(Tensors t, String mlp, int hidden, int inner, ConfigFields config) {
+    boolean bias = feedForwardBias(config);
+    return List.of(
+        t.projection(mlp + "gate_proj", inner, hidden, bias),
+        t.projection(mlp + "up_proj", inner, hidden, bias));
   }
 }

@@ -30,19 +30,25 @@ final class PackedWeights implements AutoCloseable {
   record Block(
       AttentionShape shape,
       Constants alibi,
+      Rotary rotary,
       Norm attentionNorm,
       Linear queryKeyValue,
       Norm queryNorm,
       Norm keyNorm,
       Linear attentionOut,
+      Norm attentionOutNorm,
       Norm feedForwardNorm,
       Linear feedForwardIn,
-      Linear feedForwardOut) {}
+      Linear feedForwardOut,
+      Norm feedForwardOutNorm) {}
 
   /**
    * @param bias null where the norm has none
    */
-  record Norm(Constants weight, Constants bias) {}
+  record Norm(int width, Constants weight, Constants bias) {}
+
+  /** What token embeddings are multiplied by. */
+  final float embeddingFactor;
 
   /** (vocabulary, embedding width). */
   final Table tokens;
@@ -68,6 +74,11 @@ final class PackedWeights implements AutoCloseable {
     this.precision = precision;
     Architecture architecture = inventory.architecture();
     Weights weights = inventory.weights();
+    Architecture.Multipliers multipliers = architecture.multipliers();
+    embeddingFactor =
+        multipliers.isEmbeddingRounded()
+            ? precision.compute().round(multipliers.embedding())
+            : multipliers.embedding();
     try {
       tokens = table(weights.tokens());
       positions = weights.positions() == null ? null : table(rounded(weights.positions()));
@@ -75,31 +86,44 @@ final class PackedWeights implements AutoCloseable {
       projectIn = unquantized(weights.projectIn());
       for (int i = 0; i < architecture.layers(); i++) {
         blocks.add(
-            block(architecture.attention().get(i), weights.layers().get(i), architecture.gated()));
+            block(
+                architecture.attention().get(i),
+                architecture.rotary().get(i),
+                weights.layers().get(i),
+                architecture.gated()));
       }
       finalNorm = norm(weights.finalNorm());
       projectOut = unquantized(weights.projectOut());
       Projection projection = weights.head();
       head =
-          kept(backend.head(projection.weight(), rounded(projection.bias()), precision.compute()));
+          kept(
+              backend.head(
+                  projection.weight(),
+                  rounded(projection.bias()),
+                  precision.compute(),
+                  multipliers.logits()));
     } catch (RuntimeException | Error e) {
       close();
       throw e;
     }
   }
 
-  private Block block(AttentionShape shape, Weights.Layer layer, boolean gated) {
+  private Block block(AttentionShape shape, Rotary rotary, Weights.Layer layer, boolean gated) {
+    Weights.Norms norms = layer.norms();
     return new Block(
         shape,
         constants(shape.alibi()),
-        norm(layer.attentionNorm()),
+        rotary,
+        norm(norms.attention()),
         linear(precision, layer.query(), layer.key(), layer.value()),
         norm(layer.queryNorm()),
         norm(layer.keyNorm()),
         linear(precision, layer.attentionOutput()),
-        norm(layer.feedForwardNorm()),
+        norm(norms.attentionOut()),
+        norm(norms.feedForward()),
         gated ? linear(precision, layer.gate(), layer.up()) : linear(precision, layer.up()),
-        linear(precision, layer.down()));
+        linear(precision, layer.down()),
+        norm(norms.feedForwardOut()));
   }
 
   private Linear linear(Precision as, Projection... projections) {
@@ -121,9 +145,16 @@ final class PackedWeights implements AutoCloseable {
   }
 
   private Norm norm(Weights.Norm norm) {
-    return norm == null
-        ? null
-        : new Norm(constants(rounded(norm.weight())), constants(rounded(norm.bias())));
+    if (norm == null) {
+      return null;
+    }
+    float[] weight = rounded(norm.weight());
+    if (norm.offset() != 0) {
+      for (int i = 0; i < weight.length; i++) {
+        weight[i] += norm.offset();
+      }
+    }
+    return new Norm(weight.length, constants(weight), constants(rounded(norm.bias())));
   }
 
   private Constants constants(float[] values) {

@@ -24,7 +24,7 @@ final class Qwen3 extends Qwen2 {
   }
 
   @Override
-  Weights.Norm headNorm(Tensors t, String name, int headSize) {
+  Weights.Norm headNorm(Tensors t, String name, int heads, int headSize) {
     return t.rmsNorm(name, headSize);
   }
 }

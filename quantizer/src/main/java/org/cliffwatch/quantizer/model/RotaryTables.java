@@ -7,14 +7,22 @@ import org.cliffwatch.quantizer.kernel.FloatType;
 /**
  * {@link Rotary.Tables} where a backend keeps them, rounded to the compute type.
  *
+ * @param rotary whose they are
  * @param regime of the sequences they serve
  * @param positions rows of both
  */
-record RotaryTables(int regime, int positions, Constants cos, Constants sin)
+record RotaryTables(Rotary rotary, int regime, int positions, Constants cos, Constants sin)
     implements AutoCloseable {
-  static RotaryTables of(int regime, Rotary.Tables tables, FloatType compute, Backend backend) {
+  /**
+   * @param positions there are to be
+   * @param length of the sequence
+   */
+  static RotaryTables of(
+      Rotary rotary, int positions, int length, FloatType compute, Backend backend) {
+    Rotary.Tables tables = rotary.tables(positions, length);
     return new RotaryTables(
-        regime,
+        rotary,
+        rotary.regime(length),
         tables.positions(),
         backend.constants(compute.rounded(tables.cos())),
         backend.constants(compute.rounded(tables.sin())));

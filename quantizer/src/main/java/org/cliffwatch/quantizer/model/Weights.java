@@ -30,26 +30,44 @@ record Weights(
   /**
    * @param weight (width)
    * @param bias (width), or null
+   * @param offset what is added to every weight, after it is rounded to the compute type (Gemma: 1)
    */
-  record Norm(float[] weight, float[] bias) {}
+  record Norm(float[] weight, float[] bias, float offset) {
+    Norm(float[] weight, float[] bias) {
+      this(weight, bias, 0);
+    }
+  }
+
+  /**
+   * A block's norms of whole rows, each null where a family has none.
+   *
+   * @param attention of what attention is given, or after it: {@link Architecture.Residual}
+   * @param attentionOut of what attention gives, before it joins the residual stream
+   * @param feedForward as {@code attention}; null where parallel halves share that
+   * @param feedForwardOut as {@code attentionOut}
+   */
+  record Norms(Norm attention, Norm attentionOut, Norm feedForward, Norm feedForwardOut) {
+    Norms(Norm attention, Norm feedForward) {
+      this(attention, null, feedForward, null);
+    }
+  }
 
   /**
    * One block.
    *
-   * @param queryNorm of every head's query, (head size), or null
-   * @param keyNorm of every head's key, (head size), or null
-   * @param feedForwardNorm null where parallel halves share the first norm
+   * @param queryNorm of every head's query, (head size), of all of them as one, (heads · head
+   *     size), or null
+   * @param keyNorm the same of keys
    * @param gate null where the feed-forward is not gated
    */
   record Layer(
-      Norm attentionNorm,
+      Norms norms,
       Projection query,
       Projection key,
       Projection value,
       Projection attentionOutput,
       Norm queryNorm,
       Norm keyNorm,
-      Norm feedForwardNorm,
       Projection gate,
       Projection up,
       Projection down) {
@@ -65,14 +83,13 @@ record Weights(
         Projection up,
         Projection down) {
       return new Layer(
-          attentionNorm,
+          new Norms(attentionNorm, feedForwardNorm),
           query,
           key,
           value,
           attentionOutput,
           null,
           null,
-          feedForwardNorm,
           null,
           up,
           down);

@@ -142,6 +142,19 @@ class OperationsTest {
     assertThat(x).isEqualTo(expected);
   }
 
+  @ParameterizedTest
+  @MethodSource("sizes")
+  void scaling(int n) {
+    float[] x = normals(new SplittableRandom(n), n);
+    x[n / 2] = Float.NaN;
+    x[n - 1] = Float.NEGATIVE_INFINITY;
+    float[] expected = x.clone();
+    scalar.scale(expected, 0.22f, n);
+    fast.scale(x, 0.22f, n);
+    assertThat(x).isEqualTo(expected);
+    assertThat(x[n - 1]).isEqualTo(Float.NEGATIVE_INFINITY);
+  }
+
   @Test
   void rotation() {
     SplittableRandom random = new SplittableRandom(11);

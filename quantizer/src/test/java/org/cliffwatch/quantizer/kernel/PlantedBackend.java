@@ -30,8 +30,9 @@ final class PlantedBackend extends HostBackend {
   }
 
   @Override
-  public VocabularyHead head(WeightRows weight, float[] bias, FloatType compute) {
-    return real.head(weight, bias, compute);
+  public VocabularyHead head(
+      WeightRows weight, float[] bias, FloatType compute, LogitTransform transform) {
+    return real.head(weight, bias, compute, transform);
   }
 
   @Override

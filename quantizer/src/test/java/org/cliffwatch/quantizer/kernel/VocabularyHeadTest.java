@@ -175,6 +175,52 @@ class VocabularyHeadTest {
     }
   }
 
+  /** Step by step as {@link LogitTransform#apply}, and scored as any logits. */
+  @Tag("gpu")
+  @ParameterizedTest
+  @MethodSource("org.cliffwatch.quantizer.kernel.OfferedBackends#names")
+  void transformedLogits(String backend) {
+    LogitTransform[] transforms = {
+      new LogitTransform(0.3f, 0), new LogitTransform(1, 2.5f), new LogitTransform(1.7f, 30)
+    };
+    for (FloatType type : FloatType.values()) {
+      Inputs in = new Inputs(701, 20, type, 8);
+      in.x[2 * HIDDEN] = Float.POSITIVE_INFINITY;
+      float[] plain = new float[in.rows * in.weight.rows()];
+      float[] logits = new float[plain.length];
+      try (VocabularyHead head = Backends.open(backend).head(in.weight, null, type)) {
+        head.logits(in.x, in.rows, plain);
+      }
+      for (LogitTransform transform : transforms) {
+        try (VocabularyHead head = Backends.open(backend).head(in.weight, null, type, transform)) {
+          head.logits(in.x, in.rows, logits);
+          for (int i = 0; i < logits.length; i++) {
+            float expected = transform.apply(plain[i], type);
+            if (Float.isFinite(expected)) {
+              // Two values of tanh may round to neighbours.
+              float tolerance = type == FloatType.FLOAT32 ? 1e-5f : 2 * type.ulp(expected);
+              assertThat(Math.abs(logits[i] - expected)).isLessThanOrEqualTo(tolerance);
+            } else {
+              assertThat(Float.isFinite(logits[i])).isFalse();
+            }
+          }
+          Scores found = in.score(head);
+          for (int row = 0; row < in.rows; row++) {
+            double logSumExp = logSumExp(logits, row * 701, 701);
+            for (int i = in.firstTarget[row]; i < in.firstTarget[row + 1]; i++) {
+              if (row == 2) {
+                assertThat(found.logProbability[i]).isNaN();
+              } else {
+                double expected = logits[row * 701 + in.targets[i]] - logSumExp;
+                assertThat(Math.abs(found.logProbability[i] - expected)).isLessThan(TOLERANCE);
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
   @ParameterizedTest
   @CsvSource({
     "reference, 1, FLOAT32, FLOAT32",

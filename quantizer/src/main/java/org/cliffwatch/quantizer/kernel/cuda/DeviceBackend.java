@@ -6,6 +6,7 @@ import java.util.OptionalLong;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.HostOperations;
+import org.cliffwatch.quantizer.kernel.LogitTransform;
 import org.cliffwatch.quantizer.kernel.Projection;
 import org.cliffwatch.quantizer.kernel.VocabularyHead;
 import org.cliffwatch.quantizer.kernel.WeightRows;
@@ -69,8 +70,9 @@ final class DeviceBackend implements Backend {
   }
 
   @Override
-  public VocabularyHead head(WeightRows weight, float[] bias, FloatType compute) {
-    return new DeviceHead(this, weight, bias, Storage.of(compute));
+  public VocabularyHead head(
+      WeightRows weight, float[] bias, FloatType compute, LogitTransform transform) {
+    return new DeviceHead(this, weight, bias, Storage.of(compute), transform);
   }
 
   @Override

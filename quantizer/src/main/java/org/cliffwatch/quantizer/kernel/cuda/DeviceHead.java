@@ -2,6 +2,7 @@ package org.cliffwatch.quantizer.kernel.cuda;
 
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import org.cliffwatch.quantizer.kernel.LogitTransform;
 import org.cliffwatch.quantizer.kernel.Stage;
 import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.kernel.VocabularyHead;
@@ -19,6 +20,7 @@ final class DeviceHead implements VocabularyHead {
 
   private final DeviceBackend backend;
   private final Storage storage;
+  private final LogitTransform transform;
   private final int vocabulary;
   private final int hidden;
   private final Device.Memory weight;
@@ -27,9 +29,15 @@ final class DeviceHead implements VocabularyHead {
   private final Device.Product last;
   private volatile boolean closed;
 
-  DeviceHead(DeviceBackend backend, WeightRows weight, float[] bias, Storage storage) {
+  DeviceHead(
+      DeviceBackend backend,
+      WeightRows weight,
+      float[] bias,
+      Storage storage,
+      LogitTransform transform) {
     this.backend = backend;
     this.storage = storage;
+    this.transform = transform;
     this.vocabulary = weight.rows();
     this.hidden = weight.columns();
     Device device = backend.device();
@@ -130,6 +138,7 @@ final class DeviceHead implements VocabularyHead {
                     blockTokens,
                     firstToken,
                     bias(),
+                    transform,
                     firsts + (long) row * Integer.BYTES,
                     tokens,
                     max + (long) row * Float.BYTES,
@@ -173,6 +182,7 @@ final class DeviceHead implements VocabularyHead {
                       tokens,
                       firstToken,
                       bias(),
+                      transform,
                       logits.address() + (long) row * vocabulary * Float.BYTES,
                       vocabulary));
       for (int row = 0; row < rows; row++) {

@@ -101,9 +101,14 @@ final class DeviceLinear implements Linear {
       }
       return;
     }
+    multiply(session, quantized(session, x, rows), rows, y);
+  }
+
+  /** As {@link #multiply(DeviceSession, DeviceRows, int, Rows...)}, of quantized rows. */
+  void multiply(DeviceSession session, Kernels.Codes x, int rows, Rows... y) {
     forEachSums(
         session,
-        quantized(session, x, rows),
+        x,
         rows,
         (first, count, sums) -> {
           for (int p = 0; p < y.length; p++) {

@@ -90,6 +90,11 @@ final class DeviceOperations implements HostOperations {
   }
 
   @Override
+  public void scale(float[] x, float factor, int n) {
+    inPlace(x, 1, n, x, (session, on) -> session.kernels().scale(on, factor, 1));
+  }
+
+  @Override
   public void add(float[] x, float[] y, int n) {
     inPlace(
         x,

@@ -168,14 +168,42 @@ final class DeviceSession implements Session {
   }
 
   @Override
-  public void addFeedForward(Linear in, Activation f, Linear out, Rows x, Rows[] inner, Rows to) {
-    DeviceLinear first = (DeviceLinear) in;
-    DeviceLinear second = (DeviceLinear) out;
-    if (first.isInteger() && second.isInteger() && kernels.fuses(inner[0].width())) {
-      Kernels.Codes activated = first.activated(this, f, (DeviceRows) x, rows);
-      second.addProduct(this, activated, rows, (DeviceRows) to);
+  public void scale(Rows x, float factor) {
+    kernels.scale((DeviceRows) x, factor, rows);
+  }
+
+  @Override
+  public void add(Rows x, Rows to) {
+    kernels.add((DeviceRows) to, ((DeviceRows) x).address(), rows);
+  }
+
+  @Override
+  public void feedForward(Linear in, Activation f, Linear out, Rows x, Rows[] inner, Rows y) {
+    if (fuses(in, out, inner)) {
+      Kernels.Codes activated = ((DeviceLinear) in).activated(this, f, (DeviceRows) x, rows);
+      ((DeviceLinear) out).multiply(this, activated, rows, y);
       return;
     }
+    multiply(out, activated(in, f, x, inner), y);
+  }
+
+  @Override
+  public void addFeedForward(Linear in, Activation f, Linear out, Rows x, Rows[] inner, Rows to) {
+    if (fuses(in, out, inner)) {
+      Kernels.Codes activated = ((DeviceLinear) in).activated(this, f, (DeviceRows) x, rows);
+      ((DeviceLinear) out).addProduct(this, activated, rows, (DeviceRows) to);
+      return;
+    }
+    addProduct(out, activated(in, f, x, inner), to);
+  }
+
+  private boolean fuses(Linear in, Linear out, Rows... inner) {
+    return ((DeviceLinear) in).isInteger()
+        && ((DeviceLinear) out).isInteger()
+        && kernels.fuses(inner[0].width());
+  }
+
+  private DeviceRows activated(Linear in, Activation f, Rows x, Rows... inner) {
     multiply(in, x, inner);
     DeviceRows activated = (DeviceRows) inner[0];
     if (inner.length == 1) {
@@ -183,7 +211,7 @@ final class DeviceSession implements Session {
     } else {
       kernels.activateGated(f, activated, (DeviceRows) inner[1], rows);
     }
-    addProduct(out, activated, to);
+    return activated;
   }
 
   @Override

@@ -3,6 +3,7 @@ package org.cliffwatch.quantizer.kernel.cuda;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.Activation;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
+import org.cliffwatch.quantizer.kernel.LogitTransform;
 import org.cliffwatch.quantizer.kernel.Normalization;
 
 /**
@@ -151,6 +152,10 @@ final class Kernels {
         up.address(),
         gate.width(),
         gate.stride());
+  }
+
+  void scale(DeviceRows x, float factor, int rows) {
+    elementwise("scale", rows, x, x.address(), factor, x.width(), x.stride());
   }
 
   void add(DeviceRows x, long y, int rows) {
@@ -340,6 +345,7 @@ final class Kernels {
       int tokens,
       int first,
       long bias,
+      LogitTransform transform,
       long firstTarget,
       long targets,
       long max,
@@ -358,6 +364,8 @@ final class Kernels {
         first,
         bias,
         storage.ordinal(),
+        transform.factor(),
+        transform.softCap(),
         firstTarget,
         targets,
         max,
@@ -373,6 +381,7 @@ final class Kernels {
       int tokens,
       int first,
       long bias,
+      LogitTransform transform,
       long logits,
       int vocabulary) {
     stream.launch(
@@ -387,6 +396,8 @@ final class Kernels {
         first,
         bias,
         storage.ordinal(),
+        transform.factor(),
+        transform.softCap(),
         logits,
         vocabulary);
   }

@@ -6,6 +6,7 @@ import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.HostBackend;
 import org.cliffwatch.quantizer.kernel.HostOperations;
 import org.cliffwatch.quantizer.kernel.Linear;
+import org.cliffwatch.quantizer.kernel.LogitTransform;
 import org.cliffwatch.quantizer.kernel.Projection;
 import org.cliffwatch.quantizer.kernel.VocabularyHead;
 import org.cliffwatch.quantizer.kernel.WeightRows;
@@ -53,8 +54,9 @@ final class OneDnnBackend extends HostBackend {
   }
 
   @Override
-  public VocabularyHead head(WeightRows weight, float[] bias, FloatType compute) {
-    return new OneDnnHead(packing, workspaces, weight, bias, compute);
+  public VocabularyHead head(
+      WeightRows weight, float[] bias, FloatType compute, LogitTransform transform) {
+    return new OneDnnHead(packing, workspaces, weight, bias, compute, transform);
   }
 
   @Override

@@ -4,12 +4,14 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.kernel.LogitTransform;
 import org.cliffwatch.quantizer.kernel.Stage;
 import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.kernel.VocabularyHead;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 import org.cliffwatch.quantizer.kernel.vector.Divergence;
 import org.cliffwatch.quantizer.kernel.vector.LogSumExp;
+import org.cliffwatch.quantizer.kernel.vector.Logits;
 import org.cliffwatch.quantizer.kernel.vector.TileReader;
 
 /**
@@ -25,16 +27,19 @@ final class OneDnnHead implements VocabularyHead {
 
   private final Workspaces workspaces;
   private final List<Layer> blocks = new ArrayList<>();
-  private final float[] bias;
-  private final FloatType compute;
+  private final Logits as;
   private final int vocabulary;
   private final int hidden;
 
   OneDnnHead(
-      Packing packing, Workspaces workspaces, WeightRows weight, float[] bias, FloatType compute) {
+      Packing packing,
+      Workspaces workspaces,
+      WeightRows weight,
+      float[] bias,
+      FloatType compute,
+      LogitTransform transform) {
     this.workspaces = workspaces;
-    this.bias = bias;
-    this.compute = compute;
+    this.as = new Logits(bias, compute, transform);
     this.vocabulary = weight.rows();
     this.hidden = weight.columns();
     try {
@@ -73,7 +78,7 @@ final class OneDnnHead implements VocabularyHead {
         rows,
         watch,
         (row, firstToken, tokens, logits, at) -> {
-          sums.add(row, logits, at, tokens, firstToken, bias, compute);
+          sums.add(row, logits, at, tokens, firstToken, as);
           for (int i = firstTarget[row]; i < firstTarget[row + 1]; i++) {
             int within = targets[i] - firstToken;
             if (within >= 0 && within < tokens) {
@@ -97,7 +102,7 @@ final class OneDnnHead implements VocabularyHead {
         rows,
         new Stopwatch(),
         (row, firstToken, tokens, logits, at) -> {
-          LogSumExp.finish(logits, at, tokens, firstToken, bias, compute);
+          as.finish(logits, at, tokens, firstToken);
           TileReader.addBias(logits, at, tokens, null, out, row * vocabulary + firstToken);
         });
   }
@@ -142,8 +147,7 @@ final class OneDnnHead implements VocabularyHead {
                                   from,
                                   tokens,
                                   firstToken,
-                                  other.bias,
-                                  other.compute,
+                                  other.as,
                                   logits,
                                   (row - start) * BLOCK));
                       multiply(
@@ -159,8 +163,7 @@ final class OneDnnHead implements VocabularyHead {
                                   from,
                                   tokens,
                                   firstToken,
-                                  bias,
-                                  compute,
+                                  as,
                                   logits,
                                   (row - start) * BLOCK));
                     }

@@ -6,6 +6,7 @@ import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.HostBackend;
 import org.cliffwatch.quantizer.kernel.HostOperations;
 import org.cliffwatch.quantizer.kernel.Linear;
+import org.cliffwatch.quantizer.kernel.LogitTransform;
 import org.cliffwatch.quantizer.kernel.Projection;
 import org.cliffwatch.quantizer.kernel.VocabularyHead;
 import org.cliffwatch.quantizer.kernel.WeightRows;
@@ -47,8 +48,9 @@ final class ReferenceBackend extends HostBackend {
   }
 
   @Override
-  public VocabularyHead head(WeightRows weight, float[] bias, FloatType compute) {
-    return new ReferenceHead(weight, bias, compute);
+  public VocabularyHead head(
+      WeightRows weight, float[] bias, FloatType compute, LogitTransform transform) {
+    return new ReferenceHead(weight, bias, compute, transform);
   }
 
   @Override

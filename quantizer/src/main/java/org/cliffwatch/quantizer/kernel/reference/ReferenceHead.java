@@ -2,6 +2,7 @@ package org.cliffwatch.quantizer.kernel.reference;
 
 import java.util.Arrays;
 import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.kernel.LogitTransform;
 import org.cliffwatch.quantizer.kernel.Stage;
 import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.kernel.VocabularyHead;
@@ -16,14 +17,16 @@ final class ReferenceHead implements VocabularyHead {
   private final ReferenceProduct product;
   private final float[] bias;
   private final FloatType compute;
+  private final LogitTransform transform;
   private final int vocabulary;
   private final int hidden;
   private volatile boolean closed;
 
-  ReferenceHead(WeightRows weight, float[] bias, FloatType compute) {
+  ReferenceHead(WeightRows weight, float[] bias, FloatType compute, LogitTransform transform) {
     this.product = ReferenceProduct.of(new LinearForm.Floating(weight, compute));
     this.bias = bias;
     this.compute = compute;
+    this.transform = transform;
     this.vocabulary = weight.rows();
     this.hidden = weight.columns();
   }
@@ -131,7 +134,8 @@ final class ReferenceHead implements VocabularyHead {
     }
     product.multiply(x, rows, out);
     for (int i = 0; i < rows * vocabulary; i++) {
-      out[i] = compute.round(bias == null ? out[i] : out[i] + bias[i % vocabulary]);
+      float logit = compute.round(bias == null ? out[i] : out[i] + bias[i % vocabulary]);
+      out[i] = transform.apply(logit, compute);
     }
   }
 

@@ -92,6 +92,13 @@ public final class ScalarOperations implements HostOperations {
   }
 
   @Override
+  public void scale(float[] x, float factor, int n) {
+    for (int i = 0; i < n; i++) {
+      x[i] *= factor;
+    }
+  }
+
+  @Override
   public void add(float[] x, float[] y, int n) {
     for (int i = 0; i < n; i++) {
       x[i] += y[i];

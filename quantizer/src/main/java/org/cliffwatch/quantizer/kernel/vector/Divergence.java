@@ -8,7 +8,6 @@ import static org.cliffwatch.quantizer.kernel.vector.VectorMath.load;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import org.cliffwatch.quantizer.kernel.FloatType;
 
 /**
  * The running divergence of rows of logits from a baseline's, over blocks of the vocabulary in
@@ -44,8 +43,6 @@ public final class Divergence {
    * @param at byte of the first product
    * @param n products
    * @param firstToken the first product's token
-   * @param bias (vocabulary) or null
-   * @param type what the logits are rounded to
    * @param logits receives them from {@code to} on
    */
   public void addBaseline(
@@ -54,11 +51,10 @@ public final class Divergence {
       int at,
       int n,
       int firstToken,
-      float[] bias,
-      FloatType type,
+      Logits as,
       float[] logits,
       int to) {
-    baseline.add(row, products, at, n, firstToken, bias, type);
+    baseline.add(row, products, at, n, firstToken, as);
     TileReader.addBias(products, at, n, null, logits, to);
   }
 
@@ -73,11 +69,10 @@ public final class Divergence {
       int at,
       int n,
       int firstToken,
-      float[] bias,
-      FloatType type,
+      Logits as,
       float[] baselineLogits,
       int from) {
-    own.add(row, products, at, n, firstToken, bias, type);
+    own.add(row, products, at, n, firstToken, as);
     float largest = baseline.max(row);
     double before = weighted[row] * StrictMath.exp((double) max[row] - largest);
     weighted[row] = before + sum(baselineLogits, from, products, at, n, largest);

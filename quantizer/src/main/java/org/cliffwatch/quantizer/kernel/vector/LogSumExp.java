@@ -8,11 +8,9 @@ import static org.cliffwatch.quantizer.kernel.vector.VectorMath.constant;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.load;
 
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
-import org.cliffwatch.quantizer.kernel.FloatType;
 
 /**
  * The running log-sum-exp and largest logit of a batch's rows, over blocks of the vocabulary in
@@ -21,8 +19,6 @@ import org.cliffwatch.quantizer.kernel.FloatType;
  * a fixed order, across blocks float64. A row with a logit that is NaN or infinite has the sum NaN.
  */
 public final class LogSumExp {
-  private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
-
   private final float[] max;
   private final double[] sum;
   private final int[] best;
@@ -41,12 +37,9 @@ public final class LogSumExp {
    * @param at byte of the first product
    * @param n products
    * @param firstToken the first product's token
-   * @param bias (vocabulary) or null
-   * @param type what the logits are rounded to
    */
-  public void add(
-      int row, ByteBuffer logits, int at, int n, int firstToken, float[] bias, FloatType type) {
-    finish(logits, at, n, firstToken, bias, type);
+  public void add(int row, ByteBuffer logits, int at, int n, int firstToken, Logits as) {
+    as.finish(logits, at, n, firstToken);
     float blockMax = max(logits, at, n);
     double blockSum = sum(logits, at, n, blockMax);
     if (Float.isNaN(blockMax)) {
@@ -58,23 +51,6 @@ public final class LogSumExp {
     } else {
       sum[row] += blockSum * StrictMath.exp((double) blockMax - max[row]);
     }
-  }
-
-  /** As {@link #add} does, without adding. */
-  public static void finish(
-      ByteBuffer products, int at, int n, int firstToken, float[] bias, FloatType type) {
-    if (bias != null) {
-      int whole = n - n % LANES;
-      for (int i = 0; i < whole; i += LANES) {
-        FloatVector logits = load(products, at + Float.BYTES * i).add(load(bias, firstToken + i));
-        logits.intoByteBuffer(products, at + Float.BYTES * i, ORDER);
-      }
-      for (int i = whole; i < n; i++) {
-        int byteAt = at + Float.BYTES * i;
-        products.putFloat(byteAt, products.getFloat(byteAt) + bias[firstToken + i]);
-      }
-    }
-    VectorRounding.round(type, products, at, n);
   }
 
   /** NaN where a logit is not finite: it has overflowed its type, and nothing is known of it. */

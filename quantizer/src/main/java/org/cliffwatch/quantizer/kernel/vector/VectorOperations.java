@@ -130,6 +130,17 @@ public final class VectorOperations implements HostOperations {
   }
 
   @Override
+  public void scale(float[] x, float factor, int n) {
+    int whole = n - n % LANES;
+    for (int i = 0; i < whole; i += LANES) {
+      load(x, i).mul(factor).intoArray(x, i);
+    }
+    for (int i = whole; i < n; i++) {
+      x[i] *= factor;
+    }
+  }
+
+  @Override
   public void add(float[] x, float[] y, int n) {
     int whole = n - n % LANES;
     for (int i = 0; i < whole; i += LANES) {

@@ -229,6 +229,25 @@ __device__ void activate_gated(int f, T* gate, const T* up, int width, int strid
   }
 EACH_TYPE(ACTIVATE_GATED)
 
+// x *= factor. Grid: rows, columns of the stride.
+template <typename T>
+__device__ void scale(T* x, float factor, int width, int stride) {
+  T* row = x + (long long)blockIdx.x * stride;
+  int column = own_column();
+  if (column >= stride) return;
+  Four<T> values = four(row, column);
+  for (int k = 0; k < 4; k++) {
+    values.at[k] = narrow<T>(column + k < width ? widen(values.at[k]) * factor : 0.0f);
+  }
+  put(row, column, values);
+}
+
+#define SCALE(T, suffix)                                                \
+  LAUNCHED scale_##suffix(T* x, float factor, int width, int stride) {  \
+    scale(x, factor, width, stride);                                    \
+  }
+EACH_TYPE(SCALE)
+
 // x += y, of equal strides. Grid: rows, columns of the stride.
 template <typename T>
 __device__ void add(T* x, const T* y, int width, int stride) {

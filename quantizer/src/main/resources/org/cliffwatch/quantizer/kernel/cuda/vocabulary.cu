@@ -1,16 +1,26 @@
 // The vocabulary projection's products, reduced a block of tokens at a time.
 
-// A logit of the compute type: ordinals of FloatType.java.
-__device__ __forceinline__ float logit_of(float product, const float* bias, int token, int type) {
-  float logit = bias == nullptr ? product : product + bias[token];
-  return type == 0 ? logit : type == 1 ? widen(narrow<bf16>(logit)) : widen(narrow<f16>(logit));
+// Rounded to the compute type: ordinals of FloatType.java.
+__device__ __forceinline__ float rounded_to(float x, int type) {
+  return type == 0 ? x : type == 1 ? widen(narrow<bf16>(x)) : widen(narrow<f16>(x));
+}
+
+// A logit of the compute type: LogitTransform.java, step by step.
+__device__ __forceinline__ float logit_of(float product, const float* bias, int token, int type, float factor,
+                                          float softCap) {
+  float logit = rounded_to(bias == nullptr ? product : product + bias[token], type);
+  if (factor != 1.0f) logit = rounded_to(logit * factor, type);
+  if (softCap == 0.0f) return logit;
+  if (!finite(logit)) return not_a_number();
+  float inner = rounded_to(logit / softCap, type);
+  return rounded_to(rounded_to(tanhf(inner), type) * softCap, type);
 }
 
 // The running log-sum-exp of a row's logits over blocks of the vocabulary in ascending order: the largest
 // logit so far, the sum of e^(logit - largest), and the lowest token of the largest. The first block
 // begins it. A logit that is not finite makes the sum NaN for good. Grid: rows.
 LAUNCHED log_sum_exp(const float* products, int productsStride, int tokens, int firstToken, const float* bias, int type,
-                     const int* firstTarget, const int* targets, float* max, double* sum, int* best,
+                     float factor, float softCap, const int* firstTarget, const int* targets, float* max, double* sum, int* best,
                      float* targetLogits) {
   __shared__ float partial[WARPS];
   __shared__ unsigned ordered[WARPS];
@@ -20,7 +30,7 @@ LAUNCHED log_sum_exp(const float* products, int productsStride, int tokens, int 
   // Negative floats descend with their bits: mapped so that an unsigned maximum is the largest.
   unsigned largest = 0;
   for (int i = threadIdx.x; i < tokens; i += THREADS) {
-    float logit = logit_of(from[i], bias, firstToken + i, type);
+    float logit = logit_of(from[i], bias, firstToken + i, type, factor, softCap);
     unsigned bits = __float_as_uint(logit);
     magnitude = (bits & MAGNITUDE) > magnitude ? bits & MAGNITUDE : magnitude;
     unsigned key = bits >> 31 ? ~bits : bits | ~MAGNITUDE;
@@ -32,7 +42,7 @@ LAUNCHED log_sum_exp(const float* products, int productsStride, int tokens, int 
   float part = 0;
   int first = tokens;
   for (int i = threadIdx.x; i < tokens; i += THREADS) {
-    float logit = logit_of(from[i], bias, firstToken + i, type);
+    float logit = logit_of(from[i], bias, firstToken + i, type, factor, softCap);
     part += expf(logit - blockMax);
     if (logit == blockMax && first == tokens) first = i;
   }
@@ -41,7 +51,7 @@ LAUNCHED log_sum_exp(const float* products, int productsStride, int tokens, int 
   for (int i = firstTarget[row] + threadIdx.x; i < firstTarget[row + 1]; i += THREADS) {
     int within = targets[i] - firstToken;
     if (within >= 0 && within < tokens) {
-      targetLogits[i] = logit_of(from[within], bias, targets[i], type);
+      targetLogits[i] = logit_of(from[within], bias, targets[i], type, factor, softCap);
     }
   }
   if (threadIdx.x != 0) return;
@@ -65,11 +75,11 @@ LAUNCHED log_sum_exp(const float* products, int productsStride, int tokens, int 
 
 // Logits of all tokens: logits (rows, logitsStride). Grid: rows, columns of the block.
 LAUNCHED finish_logits(const float* products, int productsStride, int tokens, int firstToken, const float* bias, int type,
-                       float* logits, int logitsStride) {
+                       float factor, float softCap, float* logits, int logitsStride) {
   const float* from = products + (long long)blockIdx.x * productsStride;
   float* to = logits + (long long)blockIdx.x * logitsStride + firstToken;
   int first = blockIdx.y * COLUMNS;
   for (int i = first + threadIdx.x; i < tokens && i < first + COLUMNS; i += THREADS) {
-    to[i] = logit_of(from[i], bias, firstToken + i, type);
+    to[i] = logit_of(from[i], bias, firstToken + i, type, factor, softCap);
   }
 }

@@ -10,6 +10,7 @@ import org.cliffwatch.quantizer.kernel.Activation;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.HostOperations;
+import org.cliffwatch.quantizer.kernel.LogitTransform;
 import org.cliffwatch.quantizer.kernel.Nudge;
 import org.cliffwatch.quantizer.kernel.TokenRuns;
 import org.cliffwatch.quantizer.kernel.cuda.DeviceArrays.Rows;
@@ -349,6 +350,21 @@ class KernelsTest {
         long addends = arrays.input(t, rows, y).address();
         launch(t, "add", rows, blocks(on.stride()), 0, on.address(), addends, width, on.stride());
         scalar.add(x, y, x.length);
+        assertThat(arrays.read(on)).isEqualTo(t.type().rounded(x));
+        next();
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void scale(Storage t) {
+    for (int width : WIDTHS) {
+      for (int rows : ROWS) {
+        float[] x = awkward(rows, width, t.type());
+        Rows on = arrays.inPlace(t, rows, x);
+        launch(t, "scale", rows, blocks(on.stride()), 0, on.address(), 0.22f, width, on.stride());
+        scalar.scale(x, 0.22f, x.length);
         assertThat(arrays.read(on)).isEqualTo(t.type().rounded(x));
         next();
       }
@@ -804,6 +820,7 @@ class KernelsTest {
     for (int[] sizes : new int[][] {{1}, {255}, {256, 1}, {1000, 1000, 37}}) {
       for (boolean biased : new boolean[] {false, true}) {
         int rows = 6;
+        LogitTransform transform = biased ? new LogitTransform(0.3f, 0) : LogitTransform.NONE;
         int vocabulary = Arrays.stream(sizes).sum();
         float[] bias = biased ? normals(vocabulary, FloatType.FLOAT32) : null;
         float[] products = normals(rows * vocabulary, FloatType.FLOAT32);
@@ -843,6 +860,8 @@ class KernelsTest {
                   first,
                   added,
                   t.ordinal(),
+                  transform.factor(),
+                  transform.softCap(),
                   arrays.of(firstTarget),
                   arrays.of(targets),
                   max,
@@ -862,6 +881,8 @@ class KernelsTest {
                   first,
                   added,
                   t.ordinal(),
+                  transform.factor(),
+                  transform.softCap(),
                   logits,
                   vocabulary);
           first += tokens;
@@ -869,7 +890,8 @@ class KernelsTest {
         float[] expected = new float[products.length];
         for (int i = 0; i < products.length; i++) {
           float product = products[i];
-          expected[i] = t.type().round(bias == null ? product : product + bias[i % vocabulary]);
+          float logit = t.type().round(bias == null ? product : product + bias[i % vocabulary]);
+          expected[i] = transform.apply(logit, t.type());
         }
         assertThat(arrays.readFloats(logits, rows * vocabulary)).isEqualTo(expected);
         float[] foundTargets = arrays.readFloats(targetLogits, targets.length);
