@@ -20,6 +20,7 @@ abstract class Family {
           new GptNeo(),
           new GptNeox(),
           new Gptj(),
+          new Granite(),
           new Llama(),
           new Mistral(),
           new Opt(),

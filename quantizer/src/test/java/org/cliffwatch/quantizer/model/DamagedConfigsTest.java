@@ -79,6 +79,13 @@ class DamagedConfigsTest {
          "hidden_act": "gelu", "layer_norm_eps": 1e-05, "vocab_size": 256}
         """,
         """
+        {"model_type": "granite", "hidden_size": 64, "intermediate_size": 96, "vocab_size": 256,
+         "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+         "max_position_embeddings": 128, "rms_norm_eps": 1e-05, "hidden_act": "silu",
+         "embedding_multiplier": 12.0, "residual_multiplier": 0.22,
+         "attention_multiplier": 0.015625, "logits_scaling": 8.0, "rope_theta": 10000.0}
+        """,
+        """
         {"model_type": "opt", "hidden_size": 64, "word_embed_proj_dim": 32, "ffn_dim": 256,
          "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 128,
          "do_layer_norm_before": false, "activation_function": "relu", "vocab_size": 256}

@@ -66,6 +66,7 @@ class FamilyErrorsTest {
         "gpt_neo",
         "gpt_neox",
         "gptj",
+        "granite",
         "llama",
         "mistral",
         "opt",

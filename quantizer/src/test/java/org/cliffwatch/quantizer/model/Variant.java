@@ -42,6 +42,8 @@ public final class Variant {
     "gpt_neox-sequential",
     "gpt_neox-tied",
     "gptj-rotary",
+    "granite-multipliers",
+    "granite-defaults",
     "llama-biases",
     "llama-dynamic",
     "llama-linear",

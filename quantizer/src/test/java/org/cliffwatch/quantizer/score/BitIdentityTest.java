@@ -58,6 +58,7 @@ class BitIdentityTest {
             "gpt_neo-local",
             "gpt_neox-sequential",
             "gptj-rotary",
+            "granite-multipliers",
             "llama-llama3",
             "llama-longrope",
             "mistral-window",
