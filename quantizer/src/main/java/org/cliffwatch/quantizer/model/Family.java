@@ -40,6 +40,11 @@ abstract class Family {
           "head_dim",
           "rotary_dim");
 
+  /** The values of {@code layer_types}. */
+  static final String FULL = "full_attention";
+
+  static final String SLIDING = "sliding_attention";
+
   private static final int MAX_COUNT = 1 << 14;
 
   private final String modelType;
@@ -257,6 +262,49 @@ abstract class Family {
       throw config.error(field, "found " + heads + ", expected a divisor of the width " + hidden);
     }
     return hidden / heads;
+  }
+
+  /**
+   * Values of a head that are rotated, where a field says what part of it they are.
+   *
+   * @param field its name outside {@code rope_parameters}; inside it is {@code
+   *     partial_rotary_factor}
+   */
+  static int rotated(ConfigFields config, String field, double otherwise, int headSize) {
+    double stated = config.number(field, otherwise);
+    double fraction =
+        Rotary.parameters(config)
+            .map(p -> p.number("partial_rotary_factor", stated))
+            .orElse(stated);
+    require(config, field, fraction > 0 && fraction <= 1, "a part of a head: above 0, up to 1");
+    int rotated = (int) (headSize * fraction);
+    require(
+        config,
+        field,
+        rotated % 2 == 0,
+        "a part of a head's " + headSize + " with an even number of values");
+    return rotated;
+  }
+
+  /**
+   * Whether a layer sees a window of keys: what {@code layer_types} says, else {@code otherwise}.
+   */
+  static boolean slides(ConfigFields config, int layer, boolean otherwise) {
+    List<String> types = config.texts("layer_types");
+    if (types.isEmpty()) {
+      return otherwise;
+    }
+    int layers = config.positive("num_hidden_layers");
+    if (types.size() != layers) {
+      throw config.error(
+          "layer_types", "found " + types.size() + " entries, expected one a layer: " + layers);
+    }
+    String type = types.get(layer);
+    if (!type.equals(FULL) && !type.equals(SLIDING)) {
+      throw config.error(
+          "layer_types", "found \"" + type + "\", expected " + FULL + " or " + SLIDING);
+    }
+    return type.equals(SLIDING);
   }
 
   /** √(1 / head size), as float32. */

@@ -22,15 +22,7 @@ final class GptNeox extends Family {
     int heads = config.positive("num_attention_heads");
     int headSize = headSize(config, "num_attention_heads", hidden, heads);
     int context = config.positive("max_position_embeddings", 2048);
-    double stated = config.number("rotary_pct", 0.25);
-    double fraction =
-        config
-            .object("rope_scaling")
-            .or(() -> config.object("rope_parameters"))
-            .map(p -> p.number("partial_rotary_factor", stated))
-            .orElse(stated);
-    require(
-        config, "rotary_pct", fraction > 0 && fraction <= 1, "a part of a head: above 0, up to 1");
+    int rotated = rotated(config, "rotary_pct", 0.25, headSize);
     Activation activation = activation(config, "hidden_act", "gelu");
     config.flag("attention_bias", true);
     config.flag("tie_word_embeddings", false);
@@ -48,8 +40,7 @@ final class GptNeox extends Family {
         activation,
         false,
         Collections.nCopies(config.positive("num_hidden_layers"), shape),
-        Rotary.of(
-            config, (int) (headSize * fraction), context, config.number("rotary_emb_base", 10_000)),
+        Rotary.of(config, rotated, context, config.number("rotary_emb_base", 10_000)),
         0,
         0,
         OptionalInt.of(context));

@@ -1,15 +1,11 @@
 package org.cliffwatch.quantizer.model;
 
-import java.util.List;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 
 /**
  * Qwen2 and 2.5: LLaMA with biases of query, key and value, and a sliding window in some layers.
  */
 class Qwen2 extends Llama {
-  private static final String FULL = "full_attention";
-  private static final String SLIDING = "sliding_attention";
-
   Qwen2() {
     this("qwen2");
   }
@@ -49,24 +45,11 @@ class Qwen2 extends Llama {
     int stated = config.integer("sliding_window", config.isNull("sliding_window") ? 0 : 4096);
     int window = used ? stated : 0;
     int from = config.integer("max_window_layers", 28);
-    List<String> types = config.texts("layer_types");
-    if (types.isEmpty()) {
-      return layer >= from ? window : 0;
-    }
-    int layers = config.positive("num_hidden_layers");
-    if (types.size() != layers) {
-      throw config.error(
-          "layer_types", "found " + types.size() + " entries, expected one a layer: " + layers);
-    }
-    String type = types.get(layer);
-    if (!type.equals(FULL) && !type.equals(SLIDING)) {
-      throw config.error(
-          "layer_types", "found \"" + type + "\", expected " + FULL + " or " + SLIDING);
-    }
-    if (type.equals(SLIDING) && window == 0) {
+    boolean slides = slides(config, layer, layer >= from && window != 0);
+    if (slides && window == 0) {
       throw config.error(
           "layer_types", "found " + SLIDING + " without a sliding_window that is used");
     }
-    return type.equals(SLIDING) ? window : 0;
+    return slides ? window : 0;
   }
 }

@@ -30,6 +30,7 @@ public final class Rotary {
   private final boolean perLength;
   private final Scaling scaling;
   private final double attentionFactor;
+  private final boolean rounded;
 
   private Rotary(
       int rotated,
@@ -38,12 +39,24 @@ public final class Rotary {
       boolean perLength,
       Scaling scaling,
       double attentionFactor) {
+    this(rotated, interleaved, shortest, perLength, scaling, attentionFactor, true);
+  }
+
+  private Rotary(
+      int rotated,
+      boolean interleaved,
+      int shortest,
+      boolean perLength,
+      Scaling scaling,
+      double attentionFactor,
+      boolean rounded) {
     this.rotated = rotated;
     this.interleaved = interleaved;
     this.shortest = shortest;
     this.perLength = perLength;
     this.scaling = scaling;
     this.attentionFactor = attentionFactor;
+    this.rounded = rounded;
   }
 
   /** Theta 10 000, no scaling. */
@@ -70,16 +83,16 @@ public final class Rotary {
    * @param theta what the base is where the parameters do not say
    */
   static Rotary of(ConfigFields config, int width, int contextLength, double theta) {
-    Optional<ConfigFields> older = config.object("rope_scaling");
-    Optional<ConfigFields> newer = config.object("rope_parameters");
-    ConfigFields p =
-        older.filter(scaling -> !scaling.names().isEmpty()).or(() -> newer).orElse(null);
-    if (p == null) {
-      return plain(width, theta);
-    }
+    return parameters(config)
+        .map(p -> of(config, p, width, contextLength, theta))
+        .orElseGet(() -> plain(width, theta));
+  }
+
+  /** As {@link #of(ConfigFields, int, int, double)}, of the parameters {@code p}. */
+  static Rotary of(
+      ConfigFields config, ConfigFields p, int width, int contextLength, double theta) {
     double base = p.number("rope_theta", theta);
-    String type = p.has("rope_type") ? p.text("rope_type") : p.text("type", "default");
-    p.ignore("type", "finetuned");
+    String type = type(p);
     switch (type) {
       case "default":
         return plain(width, base);
@@ -114,6 +127,19 @@ public final class Rotary {
                 + "\", which is not implemented; expected default, linear, dynamic, llama3, yarn or"
                 + " longrope");
     }
+  }
+
+  /** {@code rope_parameters}, or its older name {@code rope_scaling} where that says anything. */
+  static Optional<ConfigFields> parameters(ConfigFields config) {
+    Optional<ConfigFields> older = config.object("rope_scaling");
+    Optional<ConfigFields> newer = config.object("rope_parameters");
+    return older.filter(scaling -> !scaling.names().isEmpty()).or(() -> newer);
+  }
+
+  /** The scaling's name. */
+  static String type(ConfigFields p) {
+    p.ignore("type", "finetuned");
+    return p.has("rope_type") ? p.text("rope_type") : p.text("type", "default");
   }
 
   private static Rotary plain(int width, double base) {
@@ -221,7 +247,7 @@ public final class Rotary {
    * LongRoPE, arXiv 2402.13753: a factor for each frequency, others where the sequence is longer
    * than the original context.
    */
-  private static Rotary longrope(
+  static Rotary longrope(
       ConfigFields p, double base, int width, int contextLength, int originalContext) {
     double factor = p.number("factor", (double) contextLength / originalContext);
     double inferred =
@@ -262,6 +288,21 @@ public final class Rotary {
   /** The dimension that turns {@code rotations} times within the context. */
   private static double correction(double rotations, int width, double base, int context) {
     return width * StrictMath.log(context / (rotations * 2 * Math.PI)) / (2 * StrictMath.log(base));
+  }
+
+  /** The same with pairs that are neighbours. */
+  Rotary inPairs() {
+    return new Rotary(rotated, true, shortest, perLength, scaling, attentionFactor, rounded);
+  }
+
+  /** The same with cos and sin in float32 whatever is computed in. */
+  Rotary unrounded() {
+    return new Rotary(rotated, interleaved, shortest, perLength, scaling, attentionFactor, false);
+  }
+
+  /** Whether cos and sin are rounded to the compute type. */
+  boolean isRounded() {
+    return rounded;
   }
 
   /** Values of a head that are rotated: the first ones. */

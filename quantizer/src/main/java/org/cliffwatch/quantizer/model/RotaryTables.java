@@ -5,7 +5,8 @@ import org.cliffwatch.quantizer.kernel.Constants;
 import org.cliffwatch.quantizer.kernel.FloatType;
 
 /**
- * {@link Rotary.Tables} where a backend keeps them, rounded to the compute type.
+ * {@link Rotary.Tables} where a backend keeps them, rounded to the compute type where the family's
+ * are.
  *
  * @param rotary whose they are
  * @param regime of the sequences they serve
@@ -19,13 +20,14 @@ record RotaryTables(Rotary rotary, int regime, int positions, Constants cos, Con
    */
   static RotaryTables of(
       Rotary rotary, int positions, int length, FloatType compute, Backend backend) {
+    FloatType type = rotary.isRounded() ? compute : FloatType.FLOAT32;
     Rotary.Tables tables = rotary.tables(positions, length);
     return new RotaryTables(
         rotary,
         rotary.regime(length),
         tables.positions(),
-        backend.constants(compute.rounded(tables.cos())),
-        backend.constants(compute.rounded(tables.sin())));
+        backend.constants(type.rounded(tables.cos())),
+        backend.constants(type.rounded(tables.sin())));
   }
 
   @Override
