@@ -24,6 +24,7 @@ abstract class Family {
           new Llama(),
           new Mistral(),
           new Opt(),
+          new Phi3(),
           new Qwen2(),
           new Qwen3());
 

@@ -122,6 +122,8 @@ class ConfigFieldsTest {
         "llama-linear | {\"sliding_window\": 64, \"attention_multiplier\": 0.35355339}",
         "llama-linear | {\"sliding_window\": 4, \"use_sliding_window\": false}",
         "llama-linear | {\"logit_scale\": 1, \"mlp_multipliers\": [1.0, 1], \"clip_qkv\": null}",
+        "phi3-longrope | {\"rope_parameters\": {\"type\": \"su\", \"rope_theta\": 100, \"short_factor\":"
+            + " [1, 1.25, 1.5, 2], \"long_factor\": [1.5, 3, 5, 9]}, \"embd_pdrop\": 0.5}",
         "gpt2-unscaled | {\"num_key_value_heads\": 4, \"rope_scaling\": {\"type\": \"default\"}}",
         "gpt2-unscaled | {\"position_embedding_type\": \"absolute\", \"norm_type\": \"layer_norm\"}"
       })

@@ -41,6 +41,7 @@ class FamilyErrorsTest {
         "mistral | attention_bias | true | not implemented in mistral",
         "qwen2 | layer_types | [\"full_attention\"] | found 1 entries, expected one a layer: 3",
         "qwen2 | use_mrope | true | not implemented; expected false",
+        "phi3 | rope_parameters | {\"rope_type\": \"llama3\"} | rope_type",
         "gpt_neo | attention_types | [[[\"global\"], 2]] | gives 2 layers, expected num_layers 3",
         "gpt_neo | attention_types | [[[\"spiral\"], 3]] | found \"spiral\"",
         "gptj | rotary_dim | 9 | expected an even number up to 8",
@@ -70,6 +71,7 @@ class FamilyErrorsTest {
         "llama",
         "mistral",
         "opt",
+        "phi3",
         "qwen2",
         "qwen3"
       })

@@ -57,6 +57,8 @@ public final class Variant {
     "opt-bare",
     "opt-no-final-norm",
     "opt-post-norm",
+    "phi3-longrope",
+    "phi3-window",
     "qwen2-window",
     "qwen3-biases",
     "qwen3-head-norms"

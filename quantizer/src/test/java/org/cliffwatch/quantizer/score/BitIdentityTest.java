@@ -63,6 +63,7 @@ class BitIdentityTest {
             "llama-longrope",
             "mistral-window",
             "opt-post-norm",
+            "phi3-longrope",
             "qwen2-window",
             "qwen3-biases"),
         List.copyOf(Precisions.packaged().names()));
