@@ -23,6 +23,7 @@ abstract class Family {
           new Granite(),
           new Llama(),
           new Mistral(),
+          new Olmo2(),
           new Opt(),
           new Phi3(),
           new Qwen2(),

@@ -70,6 +70,7 @@ class FamilyErrorsTest {
         "granite",
         "llama",
         "mistral",
+        "olmo2",
         "opt",
         "phi3",
         "qwen2",

@@ -54,6 +54,8 @@ public final class Variant {
     "llama-yarn-mscale",
     "mistral-no-window",
     "mistral-window",
+    "olmo2-biases",
+    "olmo2-post-norm",
     "opt-bare",
     "opt-no-final-norm",
     "opt-post-norm",

@@ -62,6 +62,7 @@ class BitIdentityTest {
             "llama-llama3",
             "llama-longrope",
             "mistral-window",
+            "olmo2-post-norm",
             "opt-post-norm",
             "phi3-longrope",
             "qwen2-window",
