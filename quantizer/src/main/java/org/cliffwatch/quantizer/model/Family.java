@@ -27,7 +27,8 @@ abstract class Family {
           new Opt(),
           new Phi3(),
           new Qwen2(),
-          new Qwen3());
+          new Qwen3(),
+          new Smollm3());
 
   /** Fields by whose value memory is taken before a tensor's shape could contradict them. */
   private static final List<String> COUNTS =

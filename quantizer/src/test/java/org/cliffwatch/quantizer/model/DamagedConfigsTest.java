@@ -100,6 +100,14 @@ class DamagedConfigsTest {
          "attention_bias": false, "rope_theta": 500000}
         """,
         """
+        {"model_type": "smollm3", "hidden_size": 64, "intermediate_size": 96, "vocab_size": 256,
+         "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+         "max_position_embeddings": 128, "rms_norm_eps": 1e-06, "hidden_act": "silu",
+         "no_rope_layers": [1, 0], "no_rope_layer_interval": 2, "use_sliding_window": true,
+         "sliding_window": 16, "layer_types": ["full_attention", "sliding_attention"],
+         "mlp_bias": false, "rope_theta": 5000000.0}
+        """,
+        """
         {"model_type": "opt", "hidden_size": 64, "word_embed_proj_dim": 32, "ffn_dim": 256,
          "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 128,
          "do_layer_norm_before": false, "activation_function": "relu", "vocab_size": 256}

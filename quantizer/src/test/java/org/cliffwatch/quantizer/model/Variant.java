@@ -63,7 +63,9 @@ public final class Variant {
     "phi3-window",
     "qwen2-window",
     "qwen3-biases",
-    "qwen3-head-norms"
+    "qwen3-head-norms",
+    "smollm3-interval",
+    "smollm3-window"
   };
 
   final ObjectNode config;

@@ -66,7 +66,8 @@ class BitIdentityTest {
             "opt-post-norm",
             "phi3-longrope",
             "qwen2-window",
-            "qwen3-biases"),
+            "qwen3-biases",
+            "smollm3-window"),
         List.copyOf(Precisions.packaged().names()));
   }
 
