@@ -28,7 +28,8 @@ abstract class Family {
           new Phi3(),
           new Qwen2(),
           new Qwen3(),
-          new Smollm3());
+          new Smollm3(),
+          new StableLm());
 
   /** Fields by whose value memory is taken before a tensor's shape could contradict them. */
   private static final List<String> COUNTS =

@@ -85,10 +85,15 @@ class Llama extends Family {
     return 0;
   }
 
+  /** Values of a head that are rotated. */
+  int rotated(ConfigFields config, int headSize) {
+    return headSize;
+  }
+
   /** One a layer, null where a layer has none. */
   List<Rotary> rotary(ConfigFields config, int headSize, int context) {
     double theta = config.number("rope_theta", defaultTheta());
-    Rotary every = Rotary.of(config, headSize, context, theta);
+    Rotary every = Rotary.of(config, rotated(config, headSize), context, theta);
     return Collections.nCopies(config.positive("num_hidden_layers"), every);
   }
 

@@ -108,6 +108,13 @@ class DamagedConfigsTest {
          "mlp_bias": false, "rope_theta": 5000000.0}
         """,
         """
+        {"model_type": "stablelm", "hidden_size": 64, "intermediate_size": 96, "vocab_size": 256,
+         "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+         "max_position_embeddings": 128, "layer_norm_eps": 1e-05, "hidden_act": "silu",
+         "partial_rotary_factor": 0.25, "use_qkv_bias": true, "qk_layernorm": false,
+         "use_parallel_residual": false, "rope_theta": 10000}
+        """,
+        """
         {"model_type": "opt", "hidden_size": 64, "word_embed_proj_dim": 32, "ffn_dim": 256,
          "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 128,
          "do_layer_norm_before": false, "activation_function": "relu", "vocab_size": 256}

@@ -43,6 +43,7 @@ class FamilyErrorsTest {
         "qwen2 | use_mrope | true | not implemented; expected false",
         "phi3 | rope_parameters | {\"rope_type\": \"llama3\"} | rope_type",
         "smollm3 | no_rope_layers | [1, 0] | expected a 0 or 1 for each of 3",
+        "stablelm | qk_layernorm | true | not implemented; expected false",
         "gpt_neo | attention_types | [[[\"global\"], 2]] | gives 2 layers, expected num_layers 3",
         "gpt_neo | attention_types | [[[\"spiral\"], 3]] | found \"spiral\"",
         "gptj | rotary_dim | 9 | expected an even number up to 8",
@@ -76,7 +77,8 @@ class FamilyErrorsTest {
         "phi3",
         "qwen2",
         "qwen3",
-        "smollm3"
+        "smollm3",
+        "stablelm"
       })
   void refusesAMissingMisshapenOrUnknownTensor(String family) throws IOException {
     for (String name : Variant.of(example(family)).shapes.keySet()) {

@@ -65,7 +65,9 @@ public final class Variant {
     "qwen3-biases",
     "qwen3-head-norms",
     "smollm3-interval",
-    "smollm3-window"
+    "smollm3-window",
+    "stablelm-parallel",
+    "stablelm-sequential"
   };
 
   final ObjectNode config;

@@ -67,7 +67,8 @@ class BitIdentityTest {
             "phi3-longrope",
             "qwen2-window",
             "qwen3-biases",
-            "smollm3-window"),
+            "smollm3-window",
+            "stablelm-parallel"),
         List.copyOf(Precisions.packaged().names()));
   }
 

@@ -27,6 +27,7 @@ BASE = {
     "phi3": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, pad_token_id=0),
     "olmo2": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64),
     "smollm3": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, pad_token_id=0),
+    "stablelm": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64),
     "granite": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64),
 }
 ROPE = dict(rope_theta=10000.0)
@@ -63,6 +64,8 @@ VARIANTS = {
     "olmo2-biases": ("olmo2", dict(attention_bias=True, tie_word_embeddings=True, num_key_value_heads=4)),
     "smollm3-interval": ("smollm3", dict(no_rope_layer_interval=2, mlp_bias=True, rms_norm_eps=1e-3)),
     "smollm3-window": ("smollm3", dict(no_rope_layers=[0, 1, 0], use_sliding_window=True, sliding_window=3, attention_bias=True, tie_word_embeddings=False, rope_parameters=dict(rope_type="default", rope_theta=100.0))),
+    "stablelm-sequential": ("stablelm", dict(use_qkv_bias=True, layer_norm_eps=1e-3, tie_word_embeddings=True, hidden_act="gelu")),
+    "stablelm-parallel": ("stablelm", dict(use_parallel_residual=True, rope_parameters=dict(rope_type="default", partial_rotary_factor=0.5, rope_theta=500.0))),
     "granite-multipliers": ("granite", dict(embedding_multiplier=3.5, residual_multiplier=0.22, attention_multiplier=0.3, logits_scaling=1.7)),
     "granite-defaults": ("granite", dict(attention_bias=True, mlp_bias=True, tie_word_embeddings=True, rms_norm_eps=1e-3)),
     "bloom-residual-normalized": ("bloom", dict(apply_residual_connection_post_layernorm=True)),
