@@ -179,6 +179,7 @@ public final class CheckpointCommand implements Callable<Integer> {
       tensors.put("count", checkpoint.tensorNames().size());
       tensors.put("elements", elements);
       tensors.put("bytes", bytes);
+      tensors.put("bits_a_weight", String.format(Locale.ROOT, "%.2f", 8.0 * bytes / elements));
       tensors.put("stored_as", counts);
       facts.put("tensors", tensors);
       if (everyTensor) {
