@@ -204,6 +204,7 @@ final class ArithmeticFields {
     add(WINDOW, "sliding_window_size", "window_size", "attention_window");
     add(OFF, "use_sliding_window");
     add(FULL, "layer_types", "attention_layers");
+    add(OFF, "sliding_window_pattern", "_sliding_window_pattern");
     // Norms, biases and how a block's halves join.
     add(NORM, "norm_type", "normalization_type", "layer_norm_type");
     add(

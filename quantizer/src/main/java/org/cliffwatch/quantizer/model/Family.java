@@ -16,6 +16,8 @@ abstract class Family {
   private static final List<Family> ALL =
       List.of(
           new Bloom(),
+          new Cohere(),
+          new Cohere2(),
           new Gpt2(),
           new GptNeo(),
           new GptNeox(),

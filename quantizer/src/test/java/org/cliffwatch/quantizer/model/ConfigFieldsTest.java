@@ -118,6 +118,7 @@ class ConfigFieldsTest {
         "llama-linear | {\"sliding_window\": 64, \"attention_multiplier\": 0.35355339}",
         "llama-linear | {\"sliding_window\": 4, \"use_sliding_window\": false}",
         "llama-linear | {\"logit_scale\": 1, \"mlp_multipliers\": [1.0, 1], \"clip_qkv\": null}",
+        "cohere2-pattern | {\"layer_types\": null, \"sliding_window_pattern\": 2, \"layer_switch\": 4}",
         "phi3-longrope | {\"rope_parameters\": {\"type\": \"su\", \"rope_theta\": 100, \"short_factor\":"
             + " [1, 1.25, 1.5, 2], \"long_factor\": [1.5, 3, 5, 9]}, \"embd_pdrop\": 0.5}",
         "gpt2-unscaled | {\"num_key_value_heads\": 4, \"rope_scaling\": {\"type\": \"default\"}}",

@@ -115,6 +115,19 @@ class DamagedConfigsTest {
          "use_parallel_residual": false, "rope_theta": 10000}
         """,
         """
+        {"model_type": "cohere", "hidden_size": 64, "intermediate_size": 96, "vocab_size": 256,
+         "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+         "max_position_embeddings": 128, "layer_norm_eps": 1e-05, "hidden_act": "silu",
+         "logit_scale": 0.0625, "use_qk_norm": false, "rope_theta": 8000000.0}
+        """,
+        """
+        {"model_type": "cohere2", "hidden_size": 64, "intermediate_size": 96, "vocab_size": 256,
+         "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+         "head_dim": 16, "max_position_embeddings": 128, "layer_norm_eps": 1e-05,
+         "hidden_act": "silu", "logit_scale": 0.25, "position_embedding_type": "rope_gptj",
+         "sliding_window": 16, "sliding_window_pattern": 4, "rope_theta": 50000}
+        """,
+        """
         {"model_type": "opt", "hidden_size": 64, "word_embed_proj_dim": 32, "ffn_dim": 256,
          "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 128,
          "do_layer_norm_before": false, "activation_function": "relu", "vocab_size": 256}

@@ -44,6 +44,8 @@ class FamilyErrorsTest {
         "phi3 | rope_parameters | {\"rope_type\": \"llama3\"} | rope_type",
         "smollm3 | no_rope_layers | [1, 0] | expected a 0 or 1 for each of 3",
         "stablelm | qk_layernorm | true | not implemented; expected false",
+        "cohere | use_qk_norm | true | not implemented; expected false",
+        "cohere2 | sliding_window | null | expected a window, for layers that slide",
         "gpt_neo | attention_types | [[[\"global\"], 2]] | gives 2 layers, expected num_layers 3",
         "gpt_neo | attention_types | [[[\"spiral\"], 3]] | found \"spiral\"",
         "gptj | rotary_dim | 9 | expected an even number up to 8",
@@ -65,6 +67,8 @@ class FamilyErrorsTest {
   @ValueSource(
       strings = {
         "bloom",
+        "cohere",
+        "cohere2",
         "gpt2",
         "gpt_neo",
         "gpt_neox",

@@ -36,6 +36,10 @@ public final class Variant {
   public static final String[] NAMES = {
     "bloom-residual-normalized",
     "bloom-six-heads",
+    "cohere-biases",
+    "cohere-scaled",
+    "cohere2-pattern",
+    "cohere2-types",
     "gpt2-scaled-by-layer",
     "gpt2-unscaled",
     "gpt_neo-local",

@@ -54,6 +54,8 @@ class BitIdentityTest {
     return cases(
         Stream.of(
             "bloom-six-heads",
+            "cohere-scaled",
+            "cohere2-pattern",
             "gpt2-scaled-by-layer",
             "gpt_neo-local",
             "gpt_neox-sequential",

@@ -28,6 +28,8 @@ BASE = {
     "olmo2": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64),
     "smollm3": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, pad_token_id=0),
     "stablelm": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64),
+    "cohere": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, bos_token_id=5, eos_token_id=1),
+    "cohere2": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, bos_token_id=5, eos_token_id=1),
     "granite": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64),
 }
 ROPE = dict(rope_theta=10000.0)
@@ -66,6 +68,10 @@ VARIANTS = {
     "smollm3-window": ("smollm3", dict(no_rope_layers=[0, 1, 0], use_sliding_window=True, sliding_window=3, attention_bias=True, tie_word_embeddings=False, rope_parameters=dict(rope_type="default", rope_theta=100.0))),
     "stablelm-sequential": ("stablelm", dict(use_qkv_bias=True, layer_norm_eps=1e-3, tie_word_embeddings=True, hidden_act="gelu")),
     "stablelm-parallel": ("stablelm", dict(use_parallel_residual=True, rope_parameters=dict(rope_type="default", partial_rotary_factor=0.5, rope_theta=500.0))),
+    "cohere-scaled": ("cohere", dict(logit_scale=0.3, layer_norm_eps=1e-3, rope_parameters=dict(rope_type="default", rope_theta=100.0))),
+    "cohere-biases": ("cohere", dict(attention_bias=True, tie_word_embeddings=False, hidden_act="gelu")),
+    "cohere2-pattern": ("cohere2", dict(sliding_window=3, sliding_window_pattern=2, logit_scale=0.25, rope_parameters=dict(rope_type="default", rope_theta=100.0))),
+    "cohere2-types": ("cohere2", dict(sliding_window=4, layer_types=["full_attention", "sliding_attention", "sliding_attention"], attention_bias=True)),
     "granite-multipliers": ("granite", dict(embedding_multiplier=3.5, residual_multiplier=0.22, attention_multiplier=0.3, logits_scaling=1.7)),
     "granite-defaults": ("granite", dict(attention_bias=True, mlp_bias=True, tie_word_embeddings=True, rms_norm_eps=1e-3)),
     "bloom-residual-normalized": ("bloom", dict(apply_residual_connection_post_layernorm=True)),
