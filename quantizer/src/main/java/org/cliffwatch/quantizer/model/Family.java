@@ -18,6 +18,7 @@ abstract class Family {
           new Bloom(),
           new Cohere(),
           new Cohere2(),
+          new Gemma2(),
           new Gpt2(),
           new GptNeo(),
           new GptNeox(),

@@ -40,6 +40,8 @@ public final class Variant {
     "cohere-scaled",
     "cohere2-pattern",
     "cohere2-types",
+    "gemma2-caps",
+    "gemma2-no-caps",
     "gpt2-scaled-by-layer",
     "gpt2-unscaled",
     "gpt_neo-local",

@@ -56,6 +56,7 @@ class BitIdentityTest {
             "bloom-six-heads",
             "cohere-scaled",
             "cohere2-pattern",
+            "gemma2-caps",
             "gpt2-scaled-by-layer",
             "gpt_neo-local",
             "gpt_neox-sequential",
