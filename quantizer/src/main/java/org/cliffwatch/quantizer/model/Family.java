@@ -19,6 +19,7 @@ abstract class Family {
           new Cohere(),
           new Cohere2(),
           new Gemma2(),
+          new Gemma3(),
           new Gpt2(),
           new GptNeo(),
           new GptNeox(),

@@ -142,7 +142,7 @@ public final class Rotary {
     return p.has("rope_type") ? p.text("rope_type") : p.text("type", "default");
   }
 
-  private static Rotary plain(int width, double base) {
+  static Rotary plain(int width, double base) {
     return fixed(width, inverse(powers(base, width)), 1);
   }
 

@@ -119,6 +119,8 @@ class ConfigFieldsTest {
         "llama-linear | {\"sliding_window\": 4, \"use_sliding_window\": false}",
         "llama-linear | {\"logit_scale\": 1, \"mlp_multipliers\": [1.0, 1], \"clip_qkv\": null}",
         "cohere2-pattern | {\"layer_types\": null, \"sliding_window_pattern\": 2, \"layer_switch\": 4}",
+        "gemma3_text-two-bases | {\"rope_parameters\": null, \"rope_theta\": 1000, \"rope_local_base_freq\": 50, \"rope_scaling\": {\"factor\": 4, \"rope_type\": \"linear\"}}",
+        "gemma3_text-two-bases | {\"layer_types\": null, \"sliding_window_pattern\": 2}",
         "phi3-longrope | {\"rope_parameters\": {\"type\": \"su\", \"rope_theta\": 100, \"short_factor\":"
             + " [1, 1.25, 1.5, 2], \"long_factor\": [1.5, 3, 5, 9]}, \"embd_pdrop\": 0.5}",
         "gpt2-unscaled | {\"num_key_value_heads\": 4, \"rope_scaling\": {\"type\": \"default\"}}",

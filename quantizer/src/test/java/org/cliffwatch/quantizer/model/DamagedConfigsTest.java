@@ -137,6 +137,15 @@ class DamagedConfigsTest {
          "rope_theta": 10000.0}
         """,
         """
+        {"model_type": "gemma3_text", "hidden_size": 64, "intermediate_size": 96,
+         "vocab_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4,
+         "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 128,
+         "rms_norm_eps": 1e-06, "hidden_activation": "gelu_pytorch_tanh",
+         "query_pre_attn_scalar": 16, "sliding_window": 16, "sliding_window_pattern": 2,
+         "rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 8.0,
+          "rope_theta": 1000000.0}, "sliding_attention": {"rope_theta": 10000.0}}}
+        """,
+        """
         {"model_type": "opt", "hidden_size": 64, "word_embed_proj_dim": 32, "ffn_dim": 256,
          "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 128,
          "do_layer_norm_before": false, "activation_function": "relu", "vocab_size": 256}

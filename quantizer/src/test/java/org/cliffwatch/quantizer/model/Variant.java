@@ -42,6 +42,8 @@ public final class Variant {
     "cohere2-types",
     "gemma2-caps",
     "gemma2-no-caps",
+    "gemma3_text-two-bases",
+    "gemma3_text-types",
     "gpt2-scaled-by-layer",
     "gpt2-unscaled",
     "gpt_neo-local",

@@ -57,6 +57,7 @@ class BitIdentityTest {
             "cohere-scaled",
             "cohere2-pattern",
             "gemma2-caps",
+            "gemma3_text-two-bases",
             "gpt2-scaled-by-layer",
             "gpt_neo-local",
             "gpt_neox-sequential",

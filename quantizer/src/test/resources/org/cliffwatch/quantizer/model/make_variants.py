@@ -31,6 +31,7 @@ BASE = {
     "cohere": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, bos_token_id=5, eos_token_id=1),
     "cohere2": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, bos_token_id=5, eos_token_id=1),
     "gemma2": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, head_dim=12),
+    "gemma3_text": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, head_dim=12),
     "granite": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64),
 }
 ROPE = dict(rope_theta=10000.0)
@@ -75,6 +76,8 @@ VARIANTS = {
     "cohere2-types": ("cohere2", dict(sliding_window=4, layer_types=["full_attention", "sliding_attention", "sliding_attention"], attention_bias=True)),
     "gemma2-caps": ("gemma2", dict(attn_logit_softcapping=3.0, final_logit_softcapping=5.0, query_pre_attn_scalar=20, sliding_window=3, rope_parameters=dict(rope_type="default", rope_theta=100.0))),
     "gemma2-no-caps": ("gemma2", dict(attn_logit_softcapping=None, final_logit_softcapping=None, layer_types=["full_attention", "full_attention", "sliding_attention"], sliding_window=4, attention_bias=True, tie_word_embeddings=False, hidden_activation="silu", rms_norm_eps=1e-3)),
+    "gemma3_text-two-bases": ("gemma3_text", dict(query_pre_attn_scalar=20, sliding_window=3, sliding_window_pattern=2, rope_parameters=dict(full_attention=dict(rope_type="linear", factor=4.0, rope_theta=1000.0), sliding_attention=dict(rope_type="default", rope_theta=50.0)))),
+    "gemma3_text-types": ("gemma3_text", dict(final_logit_softcapping=5.0, layer_types=["full_attention", "full_attention", "sliding_attention"], sliding_window=4, attention_bias=True, tie_word_embeddings=False, hidden_activation="silu", rms_norm_eps=1e-3)),
     "granite-multipliers": ("granite", dict(embedding_multiplier=3.5, residual_multiplier=0.22, attention_multiplier=0.3, logits_scaling=1.7)),
     "granite-defaults": ("granite", dict(attention_bias=True, mlp_bias=True, tie_word_embeddings=True, rms_norm_eps=1e-3)),
     "bloom-residual-normalized": ("bloom", dict(apply_residual_connection_post_layernorm=True)),
