@@ -58,6 +58,10 @@ final class ArithmeticFields {
               read.attention().stream().allMatch(a -> isNumber(value, a.scale())));
   private static final Neutral HIDDEN =
       new Neutral("the hidden size", (value, config, read) -> isNumber(value, read.hidden()));
+  private static final Neutral INNER =
+      new Neutral(
+          "the width inside the feed-forward",
+          (value, config, read) -> isNumber(value, read.intermediate()));
   private static final Neutral THETA =
       new Neutral("10000", (value, config, read) -> isNumber(value, 10_000));
   private static final Neutral FRACTION =
@@ -229,8 +233,11 @@ final class ArithmeticFields {
         "qkv_bias",
         "use_qkv_bias",
         "attention_out_bias",
+        "bias",
         "use_bias");
     add(ON, "do_layer_norm_before");
+    add(ONE, "num_ln_in_parallel_attn");
+    add(INNER, "ffn_hidden_size");
     // Positions.
     add(
         OFF,

@@ -146,6 +146,12 @@ class DamagedConfigsTest {
           "rope_theta": 1000000.0}, "sliding_attention": {"rope_theta": 10000.0}}}
         """,
         """
+        {"model_type": "falcon", "hidden_size": 64, "num_hidden_layers": 2,
+         "num_attention_heads": 4, "num_kv_heads": 2, "new_decoder_architecture": true,
+         "multi_query": true, "parallel_attn": true, "alibi": false, "bias": false,
+         "vocab_size": 256, "layer_norm_epsilon": 1e-05, "rope_theta": 10000}
+        """,
+        """
         {"model_type": "opt", "hidden_size": 64, "word_embed_proj_dim": 32, "ffn_dim": 256,
          "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 128,
          "do_layer_norm_before": false, "activation_function": "relu", "vocab_size": 256}

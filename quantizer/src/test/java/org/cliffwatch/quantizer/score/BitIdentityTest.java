@@ -56,6 +56,7 @@ class BitIdentityTest {
             "bloom-six-heads",
             "cohere-scaled",
             "cohere2-pattern",
+            "falcon-new",
             "gemma2-caps",
             "gemma3_text-two-bases",
             "gpt2-scaled-by-layer",

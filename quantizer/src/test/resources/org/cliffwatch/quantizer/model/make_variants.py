@@ -32,6 +32,7 @@ BASE = {
     "cohere2": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, bos_token_id=5, eos_token_id=1),
     "gemma2": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, head_dim=12),
     "gemma3_text": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, head_dim=12),
+    "falcon": dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=64, bos_token_id=11, eos_token_id=11),
     "granite": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64),
 }
 ROPE = dict(rope_theta=10000.0)
@@ -78,6 +79,10 @@ VARIANTS = {
     "gemma2-no-caps": ("gemma2", dict(attn_logit_softcapping=None, final_logit_softcapping=None, layer_types=["full_attention", "full_attention", "sliding_attention"], sliding_window=4, attention_bias=True, tie_word_embeddings=False, hidden_activation="silu", rms_norm_eps=1e-3)),
     "gemma3_text-two-bases": ("gemma3_text", dict(query_pre_attn_scalar=20, sliding_window=3, sliding_window_pattern=2, rope_parameters=dict(full_attention=dict(rope_type="linear", factor=4.0, rope_theta=1000.0), sliding_attention=dict(rope_type="default", rope_theta=50.0)))),
     "gemma3_text-types": ("gemma3_text", dict(final_logit_softcapping=5.0, layer_types=["full_attention", "full_attention", "sliding_attention"], sliding_window=4, attention_bias=True, tie_word_embeddings=False, hidden_activation="silu", rms_norm_eps=1e-3)),
+    "falcon-multi-query": ("falcon", dict(layer_norm_epsilon=1e-3, tie_word_embeddings=False, rope_parameters=dict(rope_type="default", rope_theta=500.0))),
+    "falcon-new": ("falcon", dict(new_decoder_architecture=True, num_kv_heads=2, ffn_hidden_size=40)),
+    "falcon-new-one-norm": ("falcon", dict(new_decoder_architecture=True, num_kv_heads=2, num_ln_in_parallel_attn=1, activation="relu")),
+    "falcon-sequential": ("falcon", dict(multi_query=False, parallel_attn=False, bias=True)),
     "granite-multipliers": ("granite", dict(embedding_multiplier=3.5, residual_multiplier=0.22, attention_multiplier=0.3, logits_scaling=1.7)),
     "granite-defaults": ("granite", dict(attention_bias=True, mlp_bias=True, tie_word_embeddings=True, rms_norm_eps=1e-3)),
     "bloom-residual-normalized": ("bloom", dict(apply_residual_connection_post_layernorm=True)),
