@@ -45,7 +45,7 @@ class BitIdentityTest {
 
   static Stream<Arguments> some() {
     return cases(
-        Stream.of("llama-llama3", "bloom-six-heads", "gpt_neo-local"),
+        Stream.of("llama-llama3", "bloom-six-heads", "gpt_neo-local", "gemma2-caps"),
         List.of("fp32", "w8a8", "bf16"));
   }
 
