@@ -30,6 +30,8 @@ final class GgufModel {
           Map.entry("attn_k", "self_attn.k_proj"),
           Map.entry("attn_v", "self_attn.v_proj"),
           Map.entry("attn_output", "self_attn.o_proj"),
+          Map.entry("attn_q_norm", "self_attn.q_norm"),
+          Map.entry("attn_k_norm", "self_attn.k_norm"),
           Map.entry("ffn_norm", "post_attention_layernorm"),
           Map.entry("ffn_gate", "mlp.gate_proj"),
           Map.entry("ffn_up", "mlp.up_proj"),
@@ -64,9 +66,10 @@ final class GgufModel {
   GgufModel(GgufFile file) {
     this.file = file;
     this.architecture = file.text("general.architecture");
-    if (!Set.of("llama", "qwen2", "gpt2").contains(architecture)) {
+    if (!Set.of("llama", "qwen2", "qwen3", "gpt2").contains(architecture)) {
       throw file.error(
-          "general.architecture", "found " + architecture + ", expected llama, qwen2 or gpt2");
+          "general.architecture",
+          "found " + architecture + ", expected llama, qwen2, qwen3 or gpt2");
     }
   }
 
@@ -187,7 +190,7 @@ final class GgufModel {
     double theta = has("rope.freq_base") ? number("rope.freq_base") : 10000;
     config.put("rope_theta", theta);
     rotaryScaling(config, head, theta);
-    if (architecture.equals("qwen2")) {
+    if (architecture.startsWith("qwen")) {
       config.put("use_sliding_window", false);
     } else {
       config.put("attention_bias", hasTensor("blk.0.attn_q.bias"));

@@ -175,7 +175,8 @@ class GgufCheckpointTest {
   @Test
   void whatIsNotImplementedIsRefusedByName() throws IOException {
     assertThatThrownBy(() -> open(new TestGguf().text("general.architecture", "mamba")))
-        .hasMessageContaining("general.architecture: found mamba, expected llama, qwen2 or gpt2");
+        .hasMessageContaining(
+            "general.architecture: found mamba, expected llama, qwen2, qwen3 or gpt2");
     assertThatThrownBy(() -> open(llama(1, 1, 64, 3).number("llama.logit_scale", 2)))
         .hasMessageContaining("llama.logit_scale: changes the model");
     assertThatThrownBy(() -> open(llama(1, 1, 64, 3).integer("llama.expert_count", 8)))
