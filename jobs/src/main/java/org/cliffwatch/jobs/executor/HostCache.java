@@ -207,7 +207,7 @@ final class HostCache {
         }
         deleteTree(removed);
         deleteTree(sibling(folder, UNFINISHED));
-        LOG.info("removed {}", folder);
+        LOG.debug("removed {}", folder);
         return true;
       }
     } finally {

@@ -221,7 +221,7 @@ public final class ScorerCache {
       entry.expectedBytes = 0;
       makeRoom();
     }
-    LOG.info(
+    LOG.debug(
         "built {} {} {}: {} MiB in {} ms",
         checkpoint.path(),
         built.precision().name(),
