@@ -68,6 +68,10 @@ class ClusterTest {
   private static final Map<String, String> WITHOUT_KERNEL =
       Map.of("JAVA_TOOL_OPTIONS", "-Dorg.bytedeco.javacpp.platform=linux-arm64");
 
+  /** How long Spark waits for another executor where all there are have failed a task. */
+  private static final Map<String, Object> GIVES_UP_SOON =
+      Map.of("spark.scheduler.excludeOnFailure.unschedulableTaskSetTimeout", "5s");
+
   @Test
   void anExecutorThatJoinsLateWithoutTheKernelLeavesItsTasksToOthers() throws Exception {
     TinyWorld.checkpoint(folder.resolve("tiny"), 1);
@@ -128,7 +132,7 @@ class ClusterTest {
       for (int i = 0; i < 2; i++) {
         cluster.addWorker(Map.of("CLIFFWATCH_CACHE", folder.resolve("cache").toString()));
       }
-      try (SparkSession session = cluster.session()) {
+      try (SparkSession session = cluster.session(GIVES_UP_SOON)) {
         JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.sparkContext());
         FaultyFileSystem.in(spark.hadoopConfiguration()).kills(armed);
         Plan plan = new Planner(spark, folder.resolve("out").toString()).plan(suite);
