@@ -14,9 +14,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import java.util.stream.StreamSupport;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.checkpoint.Json;
 import org.cliffwatch.quantizer.checkpoint.TokenizerFiles;
@@ -85,23 +85,14 @@ final class TokenizerDefinition {
       return root.toString();
     }
     Map<String, Integer> vocabulary = TokenizerCheck.vocabulary(root.get("model"));
-    ArrayNode kept = JsonNodeFactory.instance.arrayNode();
-    boolean numbered = true;
+    List<JsonNode> special = new ArrayList<>();
+    List<JsonNode> kept = new ArrayList<>();
     for (JsonNode token : root.get("added_tokens")) {
-      boolean counted = vocabulary.containsKey(token.get("content").textValue());
-      if (!token.get("special").booleanValue()) {
-        kept.add(token);
-        numbered &= counted;
-      }
+      (token.get("special").booleanValue() ? special : kept).add(token);
     }
-    boolean leavesGaps =
-        StreamSupport.stream(root.get("added_tokens").spliterator(), false)
-            .anyMatch(
-                token ->
-                    token.get("special").booleanValue()
-                        && !vocabulary.containsKey(token.get("content").textValue()));
-    if (leavesGaps && !numbered) {
-      // The library numbers added tokens one after the other.
+    // The library numbers tokens beyond the vocabulary itself, one after the other.
+    Predicate<JsonNode> beyond = t -> !vocabulary.containsKey(t.get("content").textValue());
+    if (special.stream().anyMatch(beyond) && kept.stream().anyMatch(beyond)) {
       throw files
           .config()
           .error(
@@ -111,7 +102,7 @@ final class TokenizerDefinition {
     }
     ObjectNode given = JsonNodeFactory.instance.objectNode();
     given.setAll(root);
-    given.set("added_tokens", kept);
+    given.set("added_tokens", JsonNodeFactory.instance.arrayNode().addAll(kept));
     return given.toString();
   }
 
