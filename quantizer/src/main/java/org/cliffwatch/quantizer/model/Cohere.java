@@ -1,7 +1,5 @@
 package org.cliffwatch.quantizer.model;
 
-import java.util.Collections;
-import java.util.List;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.kernel.LogitTransform;
 import org.cliffwatch.quantizer.kernel.Normalization;
@@ -36,8 +34,8 @@ class Cohere extends Llama {
   }
 
   @Override
-  boolean feedForwardBias(ConfigFields config) {
-    return false;
+  Biases biases(ConfigFields config) {
+    return Biases.ofAttention(config);
   }
 
   @Override
@@ -56,9 +54,8 @@ class Cohere extends Llama {
   }
 
   @Override
-  List<Rotary> rotary(ConfigFields config, int headSize, int context) {
-    List<Rotary> alike = super.rotary(config, headSize, context);
-    return Collections.nCopies(alike.size(), alike.get(0).inPairs());
+  Rotary adapted(Rotary stated) {
+    return stated.inPairs();
   }
 
   @Override

@@ -1,8 +1,5 @@
 package org.cliffwatch.quantizer.model;
 
-import java.util.ArrayList;
-import java.util.Collections;
-import java.util.List;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 
 /**
@@ -44,21 +41,12 @@ final class Cohere2 extends Cohere {
 
   @Override
   int window(ConfigFields config, int layer) {
-    int window = config.positive("sliding_window", config.isNull("sliding_window") ? 0 : 4096);
-    boolean slides = slides(config, layer);
-    require(config, "sliding_window", !slides || window > 0, "a window, for layers that slide");
-    return slides ? window : 0;
+    return window(config, slides(config, layer));
   }
 
   @Override
-  List<Rotary> rotary(ConfigFields config, int headSize, int context) {
-    List<Rotary> rotary = new ArrayList<>(super.rotary(config, headSize, context));
-    for (int i = 0; i < rotary.size(); i++) {
-      if (!slides(config, i)) {
-        rotary.set(i, null);
-      }
-    }
-    return Collections.unmodifiableList(rotary);
+  boolean rotates(ConfigFields config, int layer) {
+    return slides(config, layer);
   }
 
   private static boolean slides(ConfigFields config, int layer) {

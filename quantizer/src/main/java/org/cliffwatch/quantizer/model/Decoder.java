@@ -57,6 +57,8 @@ public final class Decoder implements AutoCloseable {
   private final Queue<Workspace> workspaces = new ConcurrentLinkedQueue<>();
 
   /** The longest rotary tables so far, last; shorter ones may still be read. */
+  private final List<Rotary> rotaries;
+
   private final List<RotaryTables> rotaryTables = new CopyOnWriteArrayList<>();
 
   private final AtomicBoolean closed = new AtomicBoolean();
@@ -78,6 +80,7 @@ public final class Decoder implements AutoCloseable {
    */
   public Decoder(Inventory inventory, Precision precision, Backend backend, long heapBytes) {
     this.architecture = inventory.architecture();
+    this.rotaries = architecture.rotaries();
     this.limit = new ActivationLimit(architecture, heapBytes);
     this.backend = backend;
     this.compute = precision.compute();
@@ -282,7 +285,7 @@ public final class Decoder implements AutoCloseable {
     w.reserve(tokens.length, limit.rows());
     w.session().begin(tokens, runs, watch);
     Map<Rotary, RotaryTables> tables = new HashMap<>();
-    for (Rotary rotary : architecture.rotaries()) {
+    for (Rotary rotary : rotaries) {
       tables.put(rotary, rotaryTables(rotary, runs.longest()));
     }
     Rows y = new ForwardPass(architecture, weights, tables, w).run(nudge, tokens.length, chosen);
@@ -324,7 +327,7 @@ public final class Decoder implements AutoCloseable {
    */
   public int regime(int length) {
     // No regime descends with the length: lengths of one sum are alike in each.
-    return architecture.rotaries().stream().mapToInt(rotary -> rotary.regime(length)).sum();
+    return rotaries.stream().mapToInt(rotary -> rotary.regime(length)).sum();
   }
 
   /** Tables that are kept, or that serve this batch alone. */

@@ -317,6 +317,27 @@ abstract class Family {
     return type.equals(SLIDING);
   }
 
+  /** {@code sliding_window}: absent, it is 4096; null, there is none. */
+  static int statedWindow(ConfigFields config) {
+    return config.positive("sliding_window", config.isNull("sliding_window") ? 0 : 4096);
+  }
+
+  /** The {@link #statedWindow} of a layer that slides, which it must have; else 0. */
+  static int window(ConfigFields config, boolean slides) {
+    int window = statedWindow(config);
+    require(config, "sliding_window", !slides || window > 0, "a window, for layers that slide");
+    return slides ? window : 0;
+  }
+
+  /** The window of a layer that slides, where a flag says whether windows are used; else 0. */
+  static int used(ConfigFields config, int window, boolean slides) {
+    if (slides && window == 0) {
+      throw config.error(
+          "layer_types", "found " + SLIDING + " without a sliding_window that is used");
+    }
+    return slides ? window : 0;
+  }
+
   /** √(1 / head size), as float32. */
   static float scale(int headSize) {
     return (float) (1 / Math.sqrt(headSize));

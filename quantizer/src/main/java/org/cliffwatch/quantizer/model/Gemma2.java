@@ -41,8 +41,8 @@ class Gemma2 extends Llama {
   }
 
   @Override
-  boolean feedForwardBias(ConfigFields config) {
-    return false;
+  Biases biases(ConfigFields config) {
+    return Biases.ofAttention(config);
   }
 
   @Override
@@ -92,10 +92,7 @@ class Gemma2 extends Llama {
 
   @Override
   int window(ConfigFields config, int layer) {
-    int window = config.positive("sliding_window", config.isNull("sliding_window") ? 0 : 4096);
-    boolean slides = slides(config, layer);
-    require(config, "sliding_window", !slides || window > 0, "a window, for layers that slide");
-    return slides ? window : 0;
+    return window(config, slides(config, layer));
   }
 
   /** RMSNorm whose weights are 1 + w. */

@@ -40,17 +40,24 @@ class Llama extends Family {
     return THETA;
   }
 
-  /** Whether query, key and value have biases. */
-  boolean queryBias(ConfigFields config) {
-    return config.flag("attention_bias", false);
+  /**
+   * Which projections have biases.
+   *
+   * @param query query, key and value
+   */
+  record Biases(boolean query, boolean attentionOutput, boolean feedForward) {
+    static final Biases NONE = new Biases(false, false, false);
+
+    /** As {@code attention_bias} says of attention, and none of the feed-forward. */
+    static Biases ofAttention(ConfigFields config) {
+      boolean attention = config.flag("attention_bias", false);
+      return new Biases(attention, attention, false);
+    }
   }
 
-  boolean attentionOutputBias(ConfigFields config) {
-    return config.flag("attention_bias", false);
-  }
-
-  boolean feedForwardBias(ConfigFields config) {
-    return config.flag("mlp_bias", false);
+  Biases biases(ConfigFields config) {
+    boolean attention = config.flag("attention_bias", false);
+    return new Biases(attention, attention, config.flag("mlp_bias", false));
   }
 
   /** Whether the vocabulary projection is the token embedding. */
@@ -90,11 +97,25 @@ class Llama extends Family {
     return headSize;
   }
 
+  /** Whether the layer has rotary embeddings. */
+  boolean rotates(ConfigFields config, int layer) {
+    return true;
+  }
+
+  /** What the family makes of the rotary embeddings that a configuration states. */
+  Rotary adapted(Rotary stated) {
+    return stated;
+  }
+
   /** One a layer, null where a layer has none. */
   List<Rotary> rotary(ConfigFields config, int headSize, int context) {
     double theta = config.number("rope_theta", defaultTheta());
-    Rotary every = Rotary.of(config, rotated(config, headSize), context, theta);
-    return Collections.nCopies(config.positive("num_hidden_layers"), every);
+    Rotary every = adapted(Rotary.of(config, rotated(config, headSize), context, theta));
+    List<Rotary> rotary = new ArrayList<>();
+    for (int i = 0; i < config.positive("num_hidden_layers"); i++) {
+      rotary.add(rotates(config, i) ? every : null);
+    }
+    return Collections.unmodifiableList(rotary);
   }
 
   Architecture.Multipliers multipliers(ConfigFields config) {
@@ -120,9 +141,7 @@ class Llama extends Family {
             : defaultHeadSize(config, hidden, heads);
     int context = config.positive("max_position_embeddings", defaultContextLength());
     tied(config);
-    queryBias(config);
-    attentionOutputBias(config);
-    feedForwardBias(config);
+    biases(config);
     // How training split the products; and marks of one converter.
     config.ignore("pretraining_tp", "is_llama_config");
     require(config, "rope_interleaved", !config.flag("rope_interleaved", false), "false");
@@ -184,12 +203,12 @@ class Llama extends Family {
             layer + "self_attn.o_proj",
             hidden,
             s.heads() * s.headSize(),
-            attentionOutputBias(config)),
+            biases(config).attentionOutput()),
         headNorm(t, layer + "self_attn.q_norm", s.heads(), s.headSize()),
         headNorm(t, layer + "self_attn.k_norm", s.keyHeads(), s.headSize()),
         gateUp.get(0),
         gateUp.get(1),
-        t.projection(layer + "mlp.down_proj", hidden, inner, feedForwardBias(config)));
+        t.projection(layer + "mlp.down_proj", hidden, inner, biases(config).feedForward()));
   }
 
   /** A normalization of whole rows. */
@@ -217,7 +236,7 @@ class Llama extends Family {
       Tensors t, String attention, int hidden, AttentionShape s, ConfigFields config) {
     int queries = s.heads() * s.headSize();
     int keys = s.keyHeads() * s.headSize();
-    boolean bias = queryBias(config);
+    boolean bias = biases(config).query();
     return List.of(
         t.projection(attention + "q_proj", queries, hidden, bias),
         t.projection(attention + "k_proj", keys, hidden, bias),
@@ -225,7 +244,7 @@ class Llama extends Family {
   }
 
   List<Projection> gateUp(Tensors t, String mlp, int hidden, int inner, ConfigFields config) {
-    boolean bias = feedForwardBias(config);
+    boolean bias = biases(config).feedForward();
     return List.of(
         t.projection(mlp + "gate_proj", inner, hidden, bias),
         t.projection(mlp + "up_proj", inner, hidden, bias));

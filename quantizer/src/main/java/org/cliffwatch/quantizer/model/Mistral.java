@@ -19,23 +19,12 @@ final class Mistral extends Llama {
   }
 
   @Override
-  boolean queryBias(ConfigFields config) {
-    return false;
+  Biases biases(ConfigFields config) {
+    return Biases.NONE;
   }
 
-  @Override
-  boolean attentionOutputBias(ConfigFields config) {
-    return false;
-  }
-
-  @Override
-  boolean feedForwardBias(ConfigFields config) {
-    return false;
-  }
-
-  /** Absent, it is 4096; null, there is none. */
   @Override
   int window(ConfigFields config, int layer) {
-    return config.positive("sliding_window", config.isNull("sliding_window") ? 0 : 4096);
+    return statedWindow(config);
   }
 }

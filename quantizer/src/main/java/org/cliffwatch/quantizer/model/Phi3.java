@@ -34,18 +34,8 @@ final class Phi3 extends Llama {
   }
 
   @Override
-  boolean queryBias(ConfigFields config) {
-    return false;
-  }
-
-  @Override
-  boolean attentionOutputBias(ConfigFields config) {
-    return false;
-  }
-
-  @Override
-  boolean feedForwardBias(ConfigFields config) {
-    return false;
+  Biases biases(ConfigFields config) {
+    return Biases.NONE;
   }
 
   @Override

@@ -25,18 +25,8 @@ class Qwen2 extends Llama {
   }
 
   @Override
-  boolean queryBias(ConfigFields config) {
-    return true;
-  }
-
-  @Override
-  boolean attentionOutputBias(ConfigFields config) {
-    return false;
-  }
-
-  @Override
-  boolean feedForwardBias(ConfigFields config) {
-    return false;
+  Biases biases(ConfigFields config) {
+    return new Biases(true, false, false);
   }
 
   @Override
@@ -46,10 +36,6 @@ class Qwen2 extends Llama {
     int window = used ? stated : 0;
     int from = config.integer("max_window_layers", 28);
     boolean slides = slides(config, layer, layer >= from && window != 0);
-    if (slides && window == 0) {
-      throw config.error(
-          "layer_types", "found " + SLIDING + " without a sliding_window that is used");
-    }
-    return slides ? window : 0;
+    return used(config, window, slides);
   }
 }

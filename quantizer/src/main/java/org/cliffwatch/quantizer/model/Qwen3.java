@@ -14,13 +14,8 @@ final class Qwen3 extends Qwen2 {
   }
 
   @Override
-  boolean queryBias(ConfigFields config) {
-    return config.flag("attention_bias", false);
-  }
-
-  @Override
-  boolean attentionOutputBias(ConfigFields config) {
-    return config.flag("attention_bias", false);
+  Biases biases(ConfigFields config) {
+    return Biases.ofAttention(config);
   }
 
   @Override

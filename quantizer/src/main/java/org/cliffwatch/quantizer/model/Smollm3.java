@@ -1,7 +1,5 @@
 package org.cliffwatch.quantizer.model;
 
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 
@@ -39,29 +37,15 @@ final class Smollm3 extends Llama {
     int stated = config.positive("sliding_window", 0);
     int window = config.flag("use_sliding_window", false) ? stated : 0;
     boolean slides = slides(config, layer, window != 0 && !rotates(config, layer));
-    if (slides && window == 0) {
-      throw config.error(
-          "layer_types", "found " + SLIDING + " without a sliding_window that is used");
-    }
-    return slides ? window : 0;
-  }
-
-  @Override
-  List<Rotary> rotary(ConfigFields config, int headSize, int context) {
-    List<Rotary> rotary = new ArrayList<>(super.rotary(config, headSize, context));
-    for (int i = 0; i < rotary.size(); i++) {
-      if (!rotates(config, i)) {
-        rotary.set(i, null);
-      }
-    }
-    return Collections.unmodifiableList(rotary);
+    return used(config, window, slides);
   }
 
   /**
    * What {@code no_rope_layers} says, where 1 means that there is rotary; without it, all layers
    * but each {@code no_rope_layer_interval}th have it.
    */
-  private static boolean rotates(ConfigFields config, int layer) {
+  @Override
+  boolean rotates(ConfigFields config, int layer) {
     int interval = config.positive("no_rope_layer_interval", 4);
     List<Double> stated = config.numbers("no_rope_layers");
     if (config.has("no_rope_layers")) {

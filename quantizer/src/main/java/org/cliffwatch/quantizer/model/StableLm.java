@@ -29,18 +29,8 @@ final class StableLm extends Llama {
   }
 
   @Override
-  boolean queryBias(ConfigFields config) {
-    return config.flag("use_qkv_bias", false);
-  }
-
-  @Override
-  boolean attentionOutputBias(ConfigFields config) {
-    return false;
-  }
-
-  @Override
-  boolean feedForwardBias(ConfigFields config) {
-    return false;
+  Biases biases(ConfigFields config) {
+    return new Biases(config.flag("use_qkv_bias", false), false, false);
   }
 
   @Override
