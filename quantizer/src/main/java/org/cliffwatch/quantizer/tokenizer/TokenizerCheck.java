@@ -35,6 +35,7 @@ final class TokenizerCheck {
   }
 
   private final String origin;
+  private Map<String, Integer> ids = Map.of();
   private int vocabulary;
   private int growth = 1;
 
@@ -96,19 +97,22 @@ final class TokenizerCheck {
   /**
    * Checks all of {@code root}.
    *
+   * @return the model's own tokens and their ids
    * @throws InvalidInputException naming the file and the field
    */
-  static void check(ConfigFields root) {
+  static Map<String, Integer> check(ConfigFields root) {
     TokenizerCheck check = new TokenizerCheck(root.file());
     root.text("version", "1.0");
     check.model(
         root.object("model").orElseThrow(() -> root.error("model", "missing, expected an object")));
+    check.ids = numbered(root.peek("model").path("vocab"));
     check.addedTokens(root);
     root.object("normalizer").ifPresent(part -> check.part(part, check.normalizers));
     check.growth = 1;
     root.object("pre_tokenizer").ifPresent(part -> check.part(part, check.preTokenizers));
     root.object("post_processor").ifPresent(part -> check.part(part, check.postProcessors));
     root.object("decoder").ifPresent(part -> check.part(part, check.decoders));
+    return check.ids;
   }
 
   private Map<String, Part> normalizers() {
@@ -226,10 +230,8 @@ final class TokenizerCheck {
     }
   }
 
-  /** A model's own tokens and their ids. */
-  static Map<String, Integer> vocabulary(JsonNode model) {
+  private static Map<String, Integer> numbered(JsonNode tokens) {
     Map<String, Integer> ids = new HashMap<>();
-    JsonNode tokens = model.path("vocab");
     if (tokens.isArray()) {
       tokens.forEach(piece -> ids.put(piece.get(0).textValue(), ids.size()));
     } else {
@@ -257,8 +259,7 @@ final class TokenizerCheck {
 
   /** The library numbers tokens that are not in the vocabulary itself, whatever their "id" says. */
   private void addedTokens(ConfigFields root) {
-    Map<String, Integer> tokens = vocabulary(root.peek("model"));
-    int next = tokens.size();
+    int next = ids.size();
     int count = 0;
     for (ConfigFields token : root.objects("added_tokens")) {
       if (++count > MAX_ADDED_TOKENS) {
@@ -273,7 +274,7 @@ final class TokenizerCheck {
       if (token.flag("normalized") && content.isBlank() && content.length() > 1 << 8) {
         throw token.error("content", "too long a run of spaces");
       }
-      int given = tokens.getOrDefault(content, next);
+      int given = ids.getOrDefault(content, next);
       if (content.isEmpty() || id != given) {
         throw token.error(
             "id", "found " + id + " for \"" + content + "\", which the vocabulary makes " + given);

@@ -59,6 +59,9 @@ final class TokenizerDefinition {
   private final ConfigFields modelConfig;
   private final ObjectNode root;
 
+  /** The model's own tokens and their ids. */
+  private Map<String, Integer> vocabulary = Map.of();
+
   private TokenizerDefinition(TokenizerFiles files, ConfigFields modelConfig) {
     this.files = files;
     this.modelConfig = modelConfig;
@@ -84,7 +87,6 @@ final class TokenizerDefinition {
     if (!files.config().flag("split_special_tokens", false)) {
       return root.toString();
     }
-    Map<String, Integer> vocabulary = TokenizerCheck.vocabulary(root.get("model"));
     List<JsonNode> special = new ArrayList<>();
     List<JsonNode> kept = new ArrayList<>();
     for (JsonNode token : root.get("added_tokens")) {
@@ -109,7 +111,7 @@ final class TokenizerDefinition {
   /** The highest id, plus 1. */
   int vocabularySize() {
     int size = 0;
-    for (int id : TokenizerCheck.vocabulary(root.path("model")).values()) {
+    for (int id : vocabulary.values()) {
       size = Math.max(size, id + 1);
     }
     for (JsonNode token : root.path("added_tokens")) {
@@ -135,14 +137,13 @@ final class TokenizerDefinition {
   }
 
   private void prepare() {
-    TokenizerCheck.check(ConfigFields.of(files.origin(), root));
+    vocabulary = TokenizerCheck.check(ConfigFields.of(files.origin(), root));
     root.putNull("truncation");
     root.putNull("padding");
     ObjectNode model = (ObjectNode) root.get("model");
     model.putIfAbsent("type", TextNode.valueOf("BPE")); // older files leave it out
     ArrayNode added =
         root.get("added_tokens") instanceof ArrayNode array ? array : root.putArray("added_tokens");
-    Map<String, Integer> vocabulary = TokenizerCheck.vocabulary(model);
     Map<String, ObjectNode> known = new HashMap<>();
     int next = vocabulary.size();
     for (JsonNode token : added) {
@@ -151,7 +152,8 @@ final class TokenizerDefinition {
     }
     Set<String> named = new HashSet<>();
     SPECIAL_TOKENS.forEach(name -> named.add(declared(name)));
-    for (ObjectNode token : decoderTokens()) {
+    List<ObjectNode> declared = decoderTokens();
+    for (ObjectNode token : declared) {
       String content = token.get("content").textValue();
       if (named.contains(content)) {
         token.put("special", true);
@@ -161,7 +163,8 @@ final class TokenizerDefinition {
         known.get(content).setAll(token);
       }
     }
-    for (ObjectNode token : declaredTokens()) {
+    declared.addAll(namedTokens());
+    for (ObjectNode token : declared) {
       String content = token.get("content").textValue();
       if (known.putIfAbsent(content, token) == null) {
         Integer id = vocabulary.get(content);
@@ -192,9 +195,9 @@ final class TokenizerDefinition {
     return tokens;
   }
 
-  /** Tokens that the configuration says to add, in the order in which transformers does. */
-  private List<ObjectNode> declaredTokens() {
-    List<ObjectNode> tokens = decoderTokens();
+  /** Tokens that the configuration names beside those, in transformers' order. */
+  private List<ObjectNode> namedTokens() {
+    List<ObjectNode> tokens = new ArrayList<>();
     for (String name : SPECIAL_TOKENS) {
       String content = declared(name);
       if (content != null) {

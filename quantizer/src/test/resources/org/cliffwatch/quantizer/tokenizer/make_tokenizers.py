@@ -59,6 +59,8 @@ CASES = [
     ("byte-level", {"tokenizer_class": FAST, "extra_special_tokens": ["<one>", "<two>"]}, "a<two><one>"),
     ("byte-level", {"tokenizer_class": FAST, "split_special_tokens": True}, "Hello <|endoftext|> river"),
     ("byte-level", {"tokenizer_class": FAST, "split_special_tokens": True, "extra_special_tokens": ["<one>"]}, "a <one> river"),
+    # A token that is named is special, whatever its flag says.
+    ("byte-level", {"tokenizer_class": FAST, "split_special_tokens": True, "eos_token": "<end>", "added_tokens_decoder": {"330": {"content": "<end>", "special": False}}}, "a <end> river"),
 ] + [
     (name, {"tokenizer_class": FAST}, text)
     for name in ("unigram", "unigram-bytes")
