@@ -14,4 +14,9 @@ public interface WeightRows {
 
   /** Writes row {@code r}, widened exactly to float32, to {@code out[0 .. columns())}. */
   void row(int r, float[] out);
+
+  /** Rows {@code source[0]}, {@code source[1]}, … of it. */
+  default WeightRows select(int[] source) {
+    return new SelectedRows(this, source);
+  }
 }

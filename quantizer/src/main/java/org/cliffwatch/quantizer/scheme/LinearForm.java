@@ -1,10 +1,21 @@
 package org.cliffwatch.quantizer.scheme;
 
+import java.util.Objects;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 
 /** What a linear layer multiplies by, and how: all a backend needs to know of a scheme. */
 public sealed interface LinearForm {
+  /** Whether an input that is made ready for this is ready for the other too. */
+  default boolean sharesInput(LinearForm other) {
+    return getClass() == other.getClass() && Objects.equals(inputs(), other.inputs());
+  }
+
+  /** How inputs are quantized, where a checkpoint says; else null. */
+  default InputQuantizer inputs() {
+    return null;
+  }
+
   /** {@code y = x Wᵀ}, W rounded to {@code type}, products accumulated in float32. */
   record Floating(WeightRows weight, FloatType type) implements LinearForm {}
 
@@ -15,8 +26,23 @@ public sealed interface LinearForm {
   record WeightOnly(QuantizedWeight weight) implements LinearForm {}
 
   /**
-   * Each input row is quantized by {@link Vectorwise#quantize} to 127 levels as it comes; {@code y
-   * = acc · s_x · s_w} with {@code acc} the exact int32 product of the codes.
+   * {@code y = x̂ Ŵᵀ} with a weight in blocks of any kind, unpacked while multiplying, float32
+   * products.
+   *
+   * @param inputs how x̂ is made of x; null: it is x
    */
-  record IntegerProduct(QuantizedWeight weight) implements LinearForm {}
+  record Coded(CodedWeight weight, InputQuantizer inputs) implements LinearForm {}
+
+  /**
+   * Each input row is quantized as it comes, to codes of 8 bits and a scale; {@code y = acc · s_x ·
+   * s_w} with {@code acc} the exact int32 product of the codes.
+   *
+   * @param inputs how; null: {@link Vectorwise#quantize} to 127 levels
+   */
+  record IntegerProduct(QuantizedWeight weight, InputQuantizer inputs) implements LinearForm {
+    /** Of inputs that are quantized as the weights are. */
+    IntegerProduct(QuantizedWeight weight) {
+      this(weight, null);
+    }
+  }
 }

@@ -10,8 +10,9 @@ import org.cliffwatch.quantizer.kernel.FloatType;
  *
  * @param name the row's key: fp32, w8a8, …
  * @param scheme name of the {@link Scheme} that makes the tensors
- * @param weightBits 32, 16, 8 or 4 bits a weight
- * @param activationBits 32 or 16 (as {@code compute}), or 8: quantized a token at a time
+ * @param weightBits 32, 16, 8 or 4 bits a weight; 0: what the checkpoint's file says
+ * @param activationBits 32 or 16 (as {@code compute}), or 8: quantized a token at a time; 0: what
+ *     the checkpoint's file says
  * @param compute the type of weights not quantized and of every operation's result
  * @param options the row's remaining keys: parameters of the scheme, which refuses those it does
  *     not know

@@ -7,7 +7,8 @@ import org.cliffwatch.quantizer.kernel.WeightRows;
 
 /** The schemes there are. */
 public final class Schemes {
-  private static final List<Scheme> ALL = List.of(new FloatScheme(), new Vectorwise());
+  private static final List<Scheme> ALL =
+      List.of(new FloatScheme(), new Stored(), new Vectorwise());
 
   private Schemes() {}
 

@@ -19,8 +19,11 @@ public final class Vectorwise implements Scheme {
   /** A byte each, in one array. */
   private static final int MAX_CODES = Integer.MAX_VALUE - 8;
 
-  /** So many products of codes of 8 bits have a sum within 2²⁴: float32 adds them exactly. */
-  public static final int FLOAT32_SUM = (1 << 24) / (LEVELS_8_BIT * LEVELS_8_BIT);
+  /**
+   * So many products of codes of 8 bits, −128 among them, have a sum within 2²⁴: float32 adds them
+   * exactly.
+   */
+  public static final int FLOAT32_SUM = (1 << 24) / (128 * 128);
 
   @Override
   public String name() {

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.Activation;
 import org.cliffwatch.quantizer.kernel.Linear;
 import org.cliffwatch.quantizer.kernel.Projection;
@@ -36,6 +37,11 @@ final class DeviceLinear implements Linear {
     this.outputs = projections.stream().mapToInt(each -> each.weight().rows()).toArray();
     Device device = backend.device();
     Packing packing = backend.packing();
+    if (forms.stream().anyMatch(DeviceLinear::isStored)) {
+      throw new InvalidInputException(
+          "precision stored: backend cuda does not multiply the codes of quantized checkpoints;"
+              + " expected backend onednn or reference");
+    }
     try {
       if (forms.get(0) instanceof LinearForm.IntegerProduct) {
         List<QuantizedWeight> codes =
@@ -55,6 +61,10 @@ final class DeviceLinear implements Linear {
       weights.forEach(DeviceWeight::close);
       throw e;
     }
+  }
+
+  private static boolean isStored(LinearForm form) {
+    return form instanceof LinearForm.Coded || form.inputs() != null;
   }
 
   @Override

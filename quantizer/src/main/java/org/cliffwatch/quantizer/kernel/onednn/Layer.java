@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.util.List;
 import org.cliffwatch.quantizer.kernel.vector.RowPacker;
 import org.cliffwatch.quantizer.kernel.vector.TileReader;
+import org.cliffwatch.quantizer.scheme.InputQuantizer;
 
 /**
  * A weight ready to multiply: {@code y = x Wᵀ}, with the scales that are applied to the product.
@@ -12,6 +13,7 @@ import org.cliffwatch.quantizer.kernel.vector.TileReader;
  * @param inputs before packing
  * @param outputs before packing
  * @param weightScales (outputs) for integer products, else null
+ * @param quantizer of inputs, for integer products; null: {@link RowPacker}'s own
  */
 record Layer(
     Product product,
@@ -19,7 +21,8 @@ record Layer(
     PackedWeight weight,
     int inputs,
     int outputs,
-    float[] weightScales)
+    float[] weightScales,
+    InputQuantizer quantizer)
     implements AutoCloseable {
 
   /** The matmul of so many rows; null if there is none. */
@@ -40,9 +43,17 @@ record Layer(
     for (int t = 0; t < rows; t++) {
       int row = at + t * inputs;
       switch (product) {
-        case INT8 -> scales[t] = RowPacker.quantize(x, row, inputs, source, to + t * bytes);
+        case INT8 ->
+            scales[t] =
+                quantizer == null
+                    ? RowPacker.quantize(x, row, inputs, source, to + t * bytes)
+                    : RowPacker.quantize(quantizer, x, row, inputs, source, to + t * bytes);
         case INT8_IN_FLOAT32 ->
-            scales[t] = RowPacker.quantizeToFloat32(x, row, inputs, source, to + t * bytes, width);
+            scales[t] =
+                quantizer == null
+                    ? RowPacker.quantizeToFloat32(x, row, inputs, source, to + t * bytes, width)
+                    : RowPacker.quantizeToFloat32(
+                        quantizer, x, row, inputs, source, to + t * bytes, width);
         case BFLOAT16 -> RowPacker.bfloat16(x, row, inputs, source, to + t * bytes);
         default -> RowPacker.float32(x, row, inputs, source, to + t * bytes);
       }

@@ -38,9 +38,11 @@ final class MatmulCheck {
     Product product = matmul.product();
     int width = matmul.inputs();
     int largestWeight = largest(product);
-    int largestExact = Math.max(1, Math.min(SMALL, EXACT / largestWeight / width));
-    inputs = rows(random, INPUT_ROWS, width, product.integer() ? 127 : largestExact);
-    weights = rows(random, WEIGHT_ROWS, width, largestWeight);
+    int largestExact = Math.max(1, Math.min(SMALL, EXACT / (largestWeight + 1) / width));
+    int largest = product.integer() ? 127 : largestExact;
+    inputs = rows(random, INPUT_ROWS, width, largest, product.integer() ? -128 : -largest);
+    int smallest = product.weight() == ElementType.INT8 ? -128 : -largestWeight;
+    weights = rows(random, WEIGHT_ROWS, width, largestWeight, smallest);
     for (int t = 0; t < INPUT_ROWS; t++) {
       for (int o = 0; o < WEIGHT_ROWS; o++) {
         for (int i = 0; i < width; i++) {
@@ -58,16 +60,17 @@ final class MatmulCheck {
     };
   }
 
-  /** The first two rows are all of the largest value and all of its negative. */
-  private static int[][] rows(SplittableRandom random, int count, int width, int largest) {
+  /** The first two rows are all of the largest value and all of the smallest. */
+  private static int[][] rows(
+      SplittableRandom random, int count, int width, int largest, int smallest) {
     int[][] rows = new int[count][width];
     for (int r = 0; r < count; r++) {
       for (int i = 0; i < width; i++) {
         rows[r][i] =
             switch (r) {
               case 0 -> largest;
-              case 1 -> -largest;
-              default -> random.nextInt(-largest, largest + 1);
+              case 1 -> smallest;
+              default -> random.nextInt(smallest, largest + 1);
             };
       }
     }

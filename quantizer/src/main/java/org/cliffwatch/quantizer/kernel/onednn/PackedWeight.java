@@ -1,22 +1,15 @@
 package org.cliffwatch.quantizer.kernel.onednn;
 
-import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_DST;
-import static org.bytedeco.dnnl.global.dnnl.DNNL_ARG_SRC;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_a;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_f32;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_desc_get_size;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_memory_get_data_handle;
-import static org.bytedeco.dnnl.global.dnnl.dnnl_primitive_execute;
-import static org.bytedeco.dnnl.global.dnnl.dnnl_reorder_primitive_desc_create;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
-import org.bytedeco.dnnl.dnnl_exec_arg_t;
 import org.bytedeco.dnnl.dnnl_memory;
 import org.bytedeco.dnnl.dnnl_memory_desc;
-import org.bytedeco.dnnl.dnnl_primitive;
-import org.bytedeco.dnnl.dnnl_primitive_desc;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerPointer;
 
@@ -74,7 +67,9 @@ final class PackedWeight implements AutoCloseable {
         Owned<dnnl_memory> unpacked = Owned.memory(library, plain.get())) {
       ByteBuffer bytes = buffer(unpacked.get(), plain.get());
       write(matmul, outputs, rows, (o, i, value) -> type.put(bytes, o * inputs + i, value));
-      reorder(library, plain.get(), unpacked.get(), matmul.weights(), memory.get());
+      try (Reorder reorder = new Reorder(library, plain.get(), matmul.weights())) {
+        reorder.execute(unpacked.get(), memory.get());
+      }
     }
   }
 
@@ -95,7 +90,8 @@ final class PackedWeight implements AutoCloseable {
     }
   }
 
-  private static ByteBuffer buffer(dnnl_memory memory, dnnl_memory_desc layout) {
+  /** The memory itself. */
+  static ByteBuffer buffer(dnnl_memory memory, dnnl_memory_desc layout) {
     int size = Math.toIntExact(dnnl_memory_desc_get_size(layout));
     try (PointerPointer<BytePointer> handle = new PointerPointer<>(1)) {
       OneDnn.check(dnnl_memory_get_data_handle(memory, handle), "dnnl_memory_get_data_handle");
@@ -109,29 +105,6 @@ final class PackedWeight implements AutoCloseable {
       Owned<dnnl_memory> memory = Owned.memory(library, layout.get());
       buffer(memory.get(), layout.get()).asFloatBuffer().put(scales);
       return memory;
-    }
-  }
-
-  private static void reorder(
-      OneDnn library,
-      dnnl_memory_desc fromLayout,
-      dnnl_memory from,
-      dnnl_memory_desc toLayout,
-      dnnl_memory to) {
-    dnnl_primitive_desc reorder = new dnnl_primitive_desc();
-    int status =
-        dnnl_reorder_primitive_desc_create(
-            reorder, fromLayout, library.engine(), toLayout, library.engine(), null);
-    try (Owned<dnnl_primitive_desc> description =
-            Owned.description(status, "dnnl_reorder_primitive_desc_create", reorder);
-        Owned<dnnl_primitive> primitive = Owned.primitive(description.get());
-        dnnl_exec_arg_t arguments = new dnnl_exec_arg_t(2)) {
-      arguments.position(0).arg(DNNL_ARG_SRC).memory(from);
-      arguments.position(1).arg(DNNL_ARG_DST).memory(to);
-      arguments.position(0);
-      OneDnn.check(
-          dnnl_primitive_execute(primitive.get(), library.stream(), 2, arguments),
-          "dnnl_primitive_execute");
     }
   }
 

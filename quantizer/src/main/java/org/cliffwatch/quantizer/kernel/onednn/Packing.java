@@ -7,6 +7,7 @@ import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.InstructionSet;
 import org.cliffwatch.quantizer.kernel.WeightRows;
+import org.cliffwatch.quantizer.scheme.InputQuantizer;
 import org.cliffwatch.quantizer.scheme.LinearForm;
 import org.cliffwatch.quantizer.scheme.QuantizedWeight;
 import org.cliffwatch.quantizer.scheme.Schemes;
@@ -25,8 +26,8 @@ final class Packing {
   /** Blocks of outputs are multiples of it, so that all but the last fill oneDNN's own blocks. */
   private static final int ALIGNMENT = 64;
 
-  /** 255 · 127 · inputs stays below 2³¹: the sum that oneDNN makes of shifted codes. */
-  private static final int MAX_INTEGER_INPUTS = Integer.MAX_VALUE / (255 * 127);
+  /** 255 · 128 · inputs stays below 2³¹: the sum that oneDNN makes of shifted codes. */
+  private static final int MAX_INTEGER_INPUTS = Integer.MAX_VALUE / (255 * 128);
 
   private final OneDnn library;
   private final Matmuls matmuls;
@@ -56,9 +57,17 @@ final class Packing {
       return blocks(
           weight.rows(), weight.columns(), (first, outputs) -> weightOnly(weight, first, outputs));
     }
-    QuantizedWeight weight = ((LinearForm.IntegerProduct) form).weight();
+    LinearForm.IntegerProduct integers = (LinearForm.IntegerProduct) form;
+    QuantizedWeight weight = integers.weight();
     return blocks(
-        weight.rows(), weight.columns(), (first, outputs) -> integer(weight, first, outputs));
+        weight.rows(),
+        weight.columns(),
+        (first, outputs) -> integer(weight, integers.inputs(), first, outputs));
+  }
+
+  /** Tiles of rows by a panel of a {@link CodedLinear}. */
+  Matmul panels(int inputs) {
+    return matmuls.of(Product.FLOAT32, inputs, CodedLinear.PANEL).get(0);
   }
 
   private interface Block {
@@ -107,7 +116,7 @@ final class Packing {
                 row[product.place(c)] = values[c];
               }
             });
-    return new Layer(product, tiles, packed, inputs, outputs, null);
+    return new Layer(product, tiles, packed, inputs, outputs, null, null);
   }
 
   private Layer weightOnly(QuantizedWeight weight, int first, int outputs) {
@@ -117,10 +126,10 @@ final class Packing {
     List<Matmul> tiles = matmuls.of(product, weight.columns(), outputs);
     PackedWeight packed =
         new PackedWeight(library, tiles.get(0), scales, outputs, codes(product, weight, first));
-    return new Layer(product, tiles, packed, weight.columns(), outputs, null);
+    return new Layer(product, tiles, packed, weight.columns(), outputs, null, null);
   }
 
-  private Layer integer(QuantizedWeight weight, int first, int outputs) {
+  private Layer integer(QuantizedWeight weight, InputQuantizer quantizer, int first, int outputs) {
     requireRowScales(weight);
     if (weight.columns() > MAX_INTEGER_INPUTS) {
       throw new InvalidInputException(
@@ -133,7 +142,7 @@ final class Packing {
     List<Matmul> tiles = matmuls.of(product, weight.columns(), outputs);
     PackedWeight packed =
         new PackedWeight(library, tiles.get(0), null, outputs, codes(product, weight, first));
-    return new Layer(product, tiles, packed, weight.columns(), outputs, scales);
+    return new Layer(product, tiles, packed, weight.columns(), outputs, scales, quantizer);
   }
 
   private static PackedWeight.Rows codes(Product product, QuantizedWeight weight, int first) {

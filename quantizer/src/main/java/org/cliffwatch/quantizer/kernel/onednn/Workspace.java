@@ -34,6 +34,7 @@ final class Workspace implements AutoCloseable {
   private final Buffer destination = new Buffer();
   private final Buffer scratchpad = new Buffer();
   private final Map<Matmul, Call> calls = new IdentityHashMap<>();
+  private final Map<Matmul, Panel> panels = new IdentityHashMap<>();
   private float[] scales = new float[0];
 
   Workspace(OneDnn library) {
@@ -60,8 +61,19 @@ final class Workspace implements AutoCloseable {
    */
   ByteBuffer multiply(Matmul matmul, PackedWeight weight, int from) {
     Call call = calls.computeIfAbsent(matmul, Call::new);
-    call.execute(weight, from);
+    call.execute(weight.memory(), matmul.product().scaled() ? weight.scales() : null, from);
     return destination.bytes;
+  }
+
+  /** As {@link #multiply(Matmul, PackedWeight, int)}, by a {@link #panel}. */
+  ByteBuffer multiply(Matmul matmul, dnnl_memory panel, int from) {
+    calls.computeIfAbsent(matmul, Call::new).execute(panel, null, from);
+    return destination.bytes;
+  }
+
+  /** Room for a weight of the matmul's outputs. */
+  Panel panel(Matmul matmul) {
+    return panels.computeIfAbsent(matmul, shape -> new Panel(library, shape));
   }
 
   /** Native memory that grows, and whatever points at it. */
@@ -115,14 +127,17 @@ final class Workspace implements AutoCloseable {
       return arguments.position(index).arg(kind);
     }
 
-    void execute(PackedWeight weight, int from) {
+    /**
+     * @param scales null unless the product is scaled
+     */
+    void execute(dnnl_memory weight, dnnl_memory scales, int from) {
       source.pointer.position(from);
       OneDnn.check(
           dnnl_memory_set_data_handle(rows, source.pointer), "dnnl_memory_set_data_handle");
       source.pointer.position(0);
-      arguments.position(WEIGHTS).memory(weight.memory());
-      if (matmul.product().scaled()) {
-        arguments.position(SCALES).memory(weight.scales());
+      arguments.position(WEIGHTS).memory(weight);
+      if (scales != null) {
+        arguments.position(SCALES).memory(scales);
       }
       arguments.position(0);
       OneDnn.check(
@@ -133,6 +148,7 @@ final class Workspace implements AutoCloseable {
 
   @Override
   public void close() {
+    panels.values().forEach(Panel::close);
     for (Buffer buffer : List.of(source, destination, scratchpad)) {
       buffer.views.forEach(Owned::close);
     }

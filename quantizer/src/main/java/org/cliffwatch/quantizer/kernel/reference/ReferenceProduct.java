@@ -3,6 +3,8 @@ package org.cliffwatch.quantizer.kernel.reference;
 import java.util.ArrayList;
 import java.util.List;
 import org.cliffwatch.quantizer.kernel.WeightRows;
+import org.cliffwatch.quantizer.scheme.CodedWeight;
+import org.cliffwatch.quantizer.scheme.InputQuantizer;
 import org.cliffwatch.quantizer.scheme.LinearForm;
 import org.cliffwatch.quantizer.scheme.QuantizedWeight;
 import org.cliffwatch.quantizer.scheme.Schemes;
@@ -28,7 +30,10 @@ interface ReferenceProduct extends AutoCloseable {
     if (form instanceof LinearForm.WeightOnly weightOnly) {
       return new WeightOnly(weightOnly.weight());
     }
-    return new IntegerCodes(((LinearForm.IntegerProduct) form).weight());
+    if (form instanceof LinearForm.Coded coded) {
+      return new Coded(coded);
+    }
+    return new IntegerCodes((LinearForm.IntegerProduct) form);
   }
 
   /**
@@ -147,6 +152,62 @@ interface ReferenceProduct extends AutoCloseable {
     public void close() {}
   }
 
+  /** Inputs quantized and widened again; a panel of outputs at a time is unpacked. */
+  final class Coded implements ReferenceProduct {
+    private static final int PANEL = 256;
+
+    private final CodedWeight weight;
+    private final InputQuantizer quantizer;
+
+    Coded(LinearForm.Coded form) {
+      this.weight = form.weight();
+      this.quantizer = form.inputs();
+    }
+
+    @Override
+    public void multiply(float[] x, int rows, float[] y) {
+      int inputs = weight.columns();
+      int outputs = weight.rows();
+      float[] quantized = x;
+      if (quantizer != null) {
+        quantized = new float[rows * inputs];
+        for (int t = 0; t < rows; t++) {
+          quantizer.apply(x, t * inputs, inputs, quantized, t * inputs);
+        }
+      }
+      float[] row = new float[inputs];
+      for (int first = 0; first < outputs; first += PANEL) {
+        int panel = Math.min(PANEL, outputs - first);
+        float[] unpacked = new float[panel * inputs];
+        for (int o = 0; o < panel; o++) {
+          weight.row(first + o, row);
+          System.arraycopy(row, 0, unpacked, o * inputs, inputs);
+        }
+        int panelStart = first;
+        try (Nd4jMatrix matrix = new Nd4jMatrix(unpacked, panel, inputs, Nd4jMatrix.ROUNDED_TILE)) {
+          matrix.multiply(
+              quantized,
+              rows,
+              inputs,
+              0,
+              (from, real, product) -> {
+                for (int t = 0; t < real; t++) {
+                  System.arraycopy(product, t * panel, y, (from + t) * outputs + panelStart, panel);
+                }
+              });
+        }
+      }
+    }
+
+    @Override
+    public long bytes() {
+      return weight.bytes();
+    }
+
+    @Override
+    public void close() {}
+  }
+
   /**
    * {@code acc · s_x · s_w}. The codes are held as float32 in slices whose sums float32 BLAS makes
    * exactly, in whatever order; slices are added as int32.
@@ -159,7 +220,11 @@ interface ReferenceProduct extends AutoCloseable {
     private final int outputs;
     private final int inputs;
 
-    IntegerCodes(QuantizedWeight weight) {
+    private final InputQuantizer quantizer;
+
+    IntegerCodes(LinearForm.IntegerProduct form) {
+      this.quantizer = form.inputs();
+      QuantizedWeight weight = form.weight();
       if (weight.group() != weight.columns()) {
         throw new IllegalArgumentException(
             weight.name() + ": integer products need one scale a row");
@@ -185,7 +250,10 @@ interface ReferenceProduct extends AutoCloseable {
       float[] rowScales = new float[rows];
       byte[] row = new byte[inputs];
       for (int t = 0; t < rows; t++) {
-        rowScales[t] = Vectorwise.quantize(x, t * inputs, inputs, Vectorwise.LEVELS_8_BIT, row, 0);
+        rowScales[t] =
+            quantizer == null
+                ? Vectorwise.quantize(x, t * inputs, inputs, Vectorwise.LEVELS_8_BIT, row, 0)
+                : quantizer.codes(x, t * inputs, inputs, row, 0);
         for (int i = 0; i < inputs; i++) {
           codes[t * inputs + i] = row[i];
         }

@@ -15,6 +15,7 @@ import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
+import org.cliffwatch.quantizer.scheme.InputQuantizer;
 import org.cliffwatch.quantizer.scheme.Vectorwise;
 
 /**
@@ -126,6 +127,29 @@ public final class RowPacker {
     return scale;
   }
 
+  /** As {@link #quantize(float[], int, int, ByteBuffer, int)}, as a checkpoint has it done. */
+  public static float quantize(
+      InputQuantizer quantizer, float[] x, int at, int n, ByteBuffer codes, int to) {
+    byte[] row = new byte[width(n, 8)];
+    float scale = quantizer.codes(x, at, n, row, 0);
+    place(row, codes, to);
+    return scale;
+  }
+
+  /**
+   * As {@link #quantizeToFloat32(float[], int, int, ByteBuffer, int, int)}, as a checkpoint has it
+   * done.
+   */
+  public static float quantizeToFloat32(
+      InputQuantizer quantizer, float[] x, int at, int n, ByteBuffer codes, int to, int width) {
+    byte[] row = new byte[width];
+    float scale = quantizer.codes(x, at, n, row, 0);
+    for (int c = 0; c < width; c++) {
+      codes.putFloat(to + Float.BYTES * c, row[c]);
+    }
+    return scale;
+  }
+
   /** The bits of max |x|: as ints, magnitudes of floats keep their order, NaN above infinity. */
   private static int maxMagnitude(float[] x, int at, int n) {
     int whole = n - n % (2 * LANES);
@@ -146,10 +170,14 @@ public final class RowPacker {
   private static float quantizeOneByOne(float[] x, int at, int n, ByteBuffer codes, int to) {
     byte[] row = new byte[width(n, 8)];
     float scale = Vectorwise.quantize(x, at, n, Vectorwise.LEVELS_8_BIT, row, 0);
+    place(row, codes, to);
+    return scale;
+  }
+
+  private static void place(byte[] row, ByteBuffer codes, int to) {
     for (int c = 0; c < row.length; c++) {
       codes.put(to + place(c, 8), row[c]);
     }
-    return scale;
   }
 
   /**

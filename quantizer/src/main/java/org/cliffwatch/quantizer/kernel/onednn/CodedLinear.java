@@ -1,0 +1,150 @@
+package org.cliffwatch.quantizer.kernel.onednn;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.bytedeco.dnnl.dnnl_memory;
+import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.kernel.Linear;
+import org.cliffwatch.quantizer.kernel.Stage;
+import org.cliffwatch.quantizer.kernel.Stopwatch;
+import org.cliffwatch.quantizer.kernel.vector.RowPacker;
+import org.cliffwatch.quantizer.kernel.vector.TileReader;
+import org.cliffwatch.quantizer.kernel.vector.VectorRounding;
+import org.cliffwatch.quantizer.scheme.Blocks;
+import org.cliffwatch.quantizer.scheme.CodedWeight;
+import org.cliffwatch.quantizer.scheme.InputQuantizer;
+
+/**
+ * Layers that share an input, their weights packed codes: a panel of outputs at a time is unpacked
+ * to float32 and multiplied by every tile of rows, so that unpacking costs a call of hundreds of
+ * rows little, and memory beyond the codes is one panel a thread.
+ */
+final class CodedLinear implements Linear {
+  /** Outputs of a panel: of 1536 inputs it is 384 KiB, which stays in a core's cache. */
+  static final int PANEL = 64;
+
+  /** Input rows that are laid out at a time; a multiple of a tile's. */
+  private static final int ROWS = 512;
+
+  /** A weight and the biases of its panels, or null. */
+  private record Part(CodedWeight weight, List<float[]> biases) {}
+
+  private final Workspaces workspaces;
+  private final Matmul matmul;
+  private final InputQuantizer inputs;
+  private final FloatType compute;
+  private final List<Part> parts = new ArrayList<>();
+  private volatile boolean closed;
+
+  /**
+   * @param matmul of tiles of rows by {@link #PANEL} outputs
+   * @param inputs how they are quantized, or null
+   * @param biases one for each weight, each of which may be null
+   */
+  CodedLinear(
+      Workspaces workspaces,
+      Matmul matmul,
+      InputQuantizer inputs,
+      List<CodedWeight> weights,
+      List<float[]> biases,
+      FloatType compute) {
+    this.workspaces = workspaces;
+    this.matmul = matmul;
+    this.inputs = inputs;
+    this.compute = compute;
+    for (int p = 0; p < weights.size(); p++) {
+      parts.add(new Part(weights.get(p), panels(biases.get(p))));
+    }
+  }
+
+  private static List<float[]> panels(float[] bias) {
+    if (bias == null) {
+      return null;
+    }
+    List<float[]> panels = new ArrayList<>();
+    for (int first = 0; first < bias.length; first += PANEL) {
+      panels.add(Arrays.copyOfRange(bias, first, Math.min(bias.length, first + PANEL)));
+    }
+    return panels;
+  }
+
+  @Override
+  public int inputs() {
+    return parts.get(0).weight().columns();
+  }
+
+  @Override
+  public int[] outputs() {
+    return parts.stream().mapToInt(part -> part.weight().rows()).toArray();
+  }
+
+  @Override
+  public void apply(float[] x, int rows, Stopwatch watch, float[]... y) {
+    if (closed) {
+      throw new IllegalStateException("linear layer used after it was closed");
+    }
+    workspaces.use(
+        workspace -> {
+          for (int first = 0; first < rows; first += ROWS) {
+            apply(workspace, x, first, Math.min(ROWS, rows - first), watch, y);
+          }
+        });
+  }
+
+  private void apply(
+      Workspace workspace, float[] x, int first, int rows, Stopwatch watch, float[][] y) {
+    int rowBytes = inputs() * Float.BYTES;
+    int tiles = Blocks.parts(rows, matmul.rows());
+    pack(x, first, rows, workspace.source(tiles * matmul.rows() * rowBytes));
+    Panel panel = workspace.panel(matmul);
+    for (int p = 0; p < parts.size(); p++) {
+      Part part = parts.get(p);
+      int outputs = part.weight().rows();
+      for (int output = 0; output < outputs; output += PANEL) {
+        int width = Math.min(PANEL, outputs - output);
+        watch.lap(Stage.QUANTIZATION);
+        dnnl_memory unpacked = panel.fill(part.weight(), output, width);
+        float[] bias = part.biases() == null ? null : part.biases().get(output / PANEL);
+        for (int row = 0; row < rows; row += matmul.rows()) {
+          ByteBuffer products = workspace.multiply(matmul, unpacked, row * rowBytes);
+          watch.lap(Stage.PRODUCTS);
+          int real = Math.min(matmul.rows(), rows - row);
+          for (int t = 0; t < real; t++) {
+            int to = (first + row + t) * outputs + output;
+            TileReader.addBias(products, t * PANEL * Float.BYTES, width, bias, y[p], to);
+            VectorRounding.round(compute, y[p], to, width);
+          }
+          watch.lap(Stage.QUANTIZATION);
+        }
+      }
+    }
+  }
+
+  private void pack(float[] x, int first, int rows, ByteBuffer source) {
+    int width = inputs();
+    float[] quantized = inputs == null ? null : new float[width];
+    for (int t = 0; t < rows; t++) {
+      int at = (first + t) * width;
+      int to = t * width * Float.BYTES;
+      if (inputs == null) {
+        RowPacker.float32(x, at, width, source, to);
+      } else {
+        inputs.apply(x, at, width, quantized, 0);
+        RowPacker.float32(quantized, 0, width, source, to);
+      }
+    }
+  }
+
+  @Override
+  public long bytes() {
+    return parts.stream().mapToLong(part -> part.weight().bytes()).sum();
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    parts.clear();
+  }
+}

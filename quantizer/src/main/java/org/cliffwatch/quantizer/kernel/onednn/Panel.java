@@ -1,0 +1,53 @@
+package org.cliffwatch.quantizer.kernel.onednn;
+
+import java.nio.FloatBuffer;
+import java.util.Arrays;
+import org.bytedeco.dnnl.dnnl_memory;
+import org.bytedeco.dnnl.dnnl_memory_desc;
+import org.cliffwatch.quantizer.kernel.WeightRows;
+
+/**
+ * Room for some rows of a weight that is unpacked as it is multiplied, in the layout of a matmul of
+ * so many outputs. One thread's.
+ */
+final class Panel implements AutoCloseable {
+  private final int outputs;
+  private final float[] row;
+  private final Owned<dnnl_memory_desc> plainLayout;
+  private final Owned<dnnl_memory> plain;
+  private final Owned<dnnl_memory> blocked;
+  private final Reorder reorder;
+  private final FloatBuffer rows;
+
+  Panel(OneDnn library, Matmul matmul) {
+    outputs = matmul.outputs();
+    row = new float[matmul.inputs()];
+    plainLayout = matmul.plainWeights();
+    plain = Owned.memory(library, plainLayout.get());
+    blocked = Owned.memory(library, matmul.weights());
+    reorder = new Reorder(library, plainLayout.get(), matmul.weights());
+    rows = PackedWeight.buffer(plain.get(), plainLayout.get()).asFloatBuffer();
+  }
+
+  /** Unpacks rows {@code [first, first + count)}; outputs beyond them are zero. */
+  dnnl_memory fill(WeightRows weight, int first, int count) {
+    for (int o = 0; o < outputs; o++) {
+      if (o < count) {
+        weight.row(first + o, row);
+      } else {
+        Arrays.fill(row, 0);
+      }
+      rows.put(o * row.length, row, 0, row.length);
+    }
+    reorder.execute(plain.get(), blocked.get());
+    return blocked.get();
+  }
+
+  @Override
+  public void close() {
+    reorder.close();
+    blocked.close();
+    plain.close();
+    plainLayout.close();
+  }
+}

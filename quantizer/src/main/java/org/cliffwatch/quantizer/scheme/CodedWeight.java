@@ -1,0 +1,215 @@
+package org.cliffwatch.quantizer.scheme;
+
+import java.util.Optional;
+import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.kernel.WeightRows;
+
+/**
+ * A weight matrix (rows = outputs, columns = inputs) as codes, packed: {@code ŵ[r, c] = (value of
+ * codes[r, c] − zero) · scale} in float32, in this order, zero and scale those of the element's
+ * block. Codes of up to 4 bits take 4 in memory, others 8. Rows are unpacked when they are read.
+ */
+public final class CodedWeight implements WeightRows {
+  private static final int NIBBLE = 4;
+
+  private final String name;
+  private final int rows;
+  private final int columns;
+  private final float[] values;
+  private final Blocks blocks;
+  private final float[] scales;
+  private final float[] zeros;
+  private final byte[] packed;
+  private final int rowBytes;
+
+  /** Of each row, the one whose scales it has; null: its own. */
+  private int[] scaleRow;
+
+  /**
+   * A weight whose codes are all 0, until {@link #put}.
+   *
+   * @param values what each code stands for: of 16 codes or fewer, or of up to 256
+   * @param scales one a block
+   * @param zeros one a block, or null: all are 0
+   */
+  public CodedWeight(
+      String name,
+      int rows,
+      int columns,
+      float[] values,
+      Blocks blocks,
+      float[] scales,
+      float[] zeros) {
+    if (scales.length != blocks.count() || (zeros != null && zeros.length != scales.length)) {
+      throw new IllegalArgumentException(
+          "%s: %s scales, expected %s".formatted(name, scales.length, blocks.count()));
+    }
+    this.name = name;
+    this.rows = rows;
+    this.columns = columns;
+    this.values = values;
+    this.blocks = blocks;
+    this.scales = scales;
+    this.zeros = zeros;
+    this.rowBytes = nibbles() ? (columns + 1) / 2 : columns;
+    if ((long) rows * rowBytes > Integer.MAX_VALUE - 8) {
+      throw new InvalidInputException(
+          "%s: found (%s, %s), expected no more codes than an array holds"
+              .formatted(name, rows, columns));
+    }
+    this.packed = new byte[rows * rowBytes];
+  }
+
+  /**
+   * Some rows of a weight that is larger.
+   *
+   * @param first row of the whole, whose blocks, scales and zeros these are
+   * @param codes (count, columns)
+   */
+  static CodedWeight band(
+      String name,
+      int first,
+      int count,
+      int columns,
+      float[] values,
+      Blocks blocks,
+      float[] scales,
+      float[] zeros,
+      byte[] codes) {
+    CodedWeight band = new CodedWeight(name, count, columns, values, blocks, scales, zeros);
+    band.scaleRow = new int[count];
+    for (int r = 0; r < count; r++) {
+      band.scaleRow[r] = first + r;
+      band.put(r, codes, r * columns);
+    }
+    return band;
+  }
+
+  private boolean nibbles() {
+    return values.length <= 1 << NIBBLE;
+  }
+
+  /**
+   * Sets the codes of a row.
+   *
+   * @param codes unsigned, below the number of values, at {@code codes[at .. at + columns)}
+   */
+  public void put(int row, byte[] codes, int at) {
+    int to = row * rowBytes;
+    if (!nibbles()) {
+      System.arraycopy(codes, at, packed, to, columns);
+      return;
+    }
+    int pairs = columns / 2;
+    for (int i = 0; i < pairs; i++) {
+      packed[to + i] = (byte) (codes[at + 2 * i] | codes[at + 2 * i + 1] << NIBBLE);
+    }
+    if (columns % 2 == 1) {
+      packed[to + pairs] = codes[at + columns - 1];
+    }
+  }
+
+  @Override
+  public String name() {
+    return name;
+  }
+
+  @Override
+  public int rows() {
+    return rows;
+  }
+
+  @Override
+  public int columns() {
+    return columns;
+  }
+
+  /** The code at a place, unsigned. */
+  int code(int row, int column) {
+    int at = row * rowBytes;
+    return nibbles()
+        ? (packed[at + column / 2] >> (column % 2 * NIBBLE)) & 0xf
+        : packed[at + column] & 0xff;
+  }
+
+  @Override
+  public void row(int r, float[] out) {
+    unpack(r * rowBytes, out);
+    int scaled = scaleRow == null ? r : scaleRow[r];
+    for (int c = 0; c < columns; ) {
+      int end = blocks.end(scaled, c);
+      int block = blocks.index(scaled, c);
+      scale(out, c, end, zeros == null ? 0 : zeros[block], scales[block]);
+      c = end;
+    }
+  }
+
+  private void unpack(int from, float[] out) {
+    if (!nibbles()) {
+      for (int c = 0; c < columns; c++) {
+        out[c] = values[packed[from + c] & 0xff];
+      }
+      return;
+    }
+    int pairs = columns / 2;
+    for (int i = 0; i < pairs; i++) {
+      int pair = packed[from + i];
+      out[2 * i] = values[pair & 0xf];
+      out[2 * i + 1] = values[pair >> NIBBLE & 0xf];
+    }
+    if (columns % 2 == 1) {
+      out[columns - 1] = values[packed[from + pairs] & 0xf];
+    }
+  }
+
+  private static void scale(float[] out, int from, int to, float zero, float scale) {
+    for (int c = from; c < to; c++) {
+      out[c] = (out[c] - zero) * scale;
+    }
+  }
+
+  /** Rows {@code source[0]}, {@code source[1]}, … of this. */
+  @Override
+  public CodedWeight select(int[] source) {
+    CodedWeight chosen =
+        new CodedWeight(name, source.length, columns, values, blocks, scales, zeros);
+    chosen.scaleRow = source.clone();
+    for (int r = 0; r < source.length; r++) {
+      System.arraycopy(packed, source[r] * rowBytes, chosen.packed, r * rowBytes, rowBytes);
+      if (scaleRow != null) {
+        chosen.scaleRow[r] = scaleRow[source[r]];
+      }
+    }
+    return chosen;
+  }
+
+  /**
+   * As signed codes of 8 bits with one scale a row, if that is what this is: what a product of
+   * integers takes.
+   */
+  Optional<QuantizedWeight> integers() {
+    boolean rowScales = blocks instanceof Blocks.Grid grid && grid.width() >= columns;
+    boolean integral = zeros == null && values.length == 256;
+    for (int code = 0; integral && code < values.length; code++) {
+      float value = values[code];
+      integral = value == (byte) value;
+    }
+    if (!rowScales || !integral) {
+      return Optional.empty();
+    }
+    byte[] codes = new byte[packed.length];
+    float[] own = new float[rows];
+    for (int r = 0; r < rows; r++) {
+      own[r] = scales[blocks.index(scaleRow == null ? r : scaleRow[r], 0)];
+      for (int c = 0; c < columns; c++) {
+        codes[r * columns + c] = (byte) values[packed[r * columns + c] & 0xff];
+      }
+    }
+    return Optional.of(new QuantizedWeight(name, rows, columns, Byte.SIZE, codes, columns, own));
+  }
+
+  /** Bytes of codes, scales and zeros. */
+  public long bytes() {
+    return packed.length + (long) Float.BYTES * scales.length * (zeros == null ? 1 : 2);
+  }
+}

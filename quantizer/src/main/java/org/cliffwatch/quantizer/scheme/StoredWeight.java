@@ -1,0 +1,162 @@
+package org.cliffwatch.quantizer.scheme;
+
+import java.util.function.Supplier;
+import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.kernel.WeightRows;
+
+/**
+ * A linear layer's weight that a checkpoint holds quantized: read as rows it is dequantized, for
+ * any precision; {@link #form} is what the file says, for the precision {@code stored}.
+ */
+public interface StoredWeight extends WeightRows {
+  /** Unpacked; reads all of it. */
+  CodedWeight coded();
+
+  /** How the layer's inputs are quantized; null: they are not. */
+  InputQuantizer inputs();
+
+  /** Bits of the file that a weight takes, scales and zero points included. */
+  double bits();
+
+  /** What precision {@code stored} does with inputs, in words. */
+  default String computes() {
+    return inputs() == null ? "inputs as they are" : "inputs " + inputs().describe();
+  }
+
+  /** What is multiplied by, as the file has it. */
+  default LinearForm form() {
+    CodedWeight coded = coded();
+    if (inputs() != null && inputs().isInteger()) {
+      var integers = coded.integers();
+      if (integers.isPresent()) {
+        return new LinearForm.IntegerProduct(integers.get(), inputs());
+      }
+    }
+    return new LinearForm.Coded(coded, inputs());
+  }
+
+  /** Rows {@code source[0]}, {@code source[1]}, … of it. */
+  @Override
+  default WeightRows select(int[] source) {
+    return new Selected(this, source);
+  }
+
+  /** Some rows of a weight: one of query, key and value where they are stored as one. */
+  record Selected(StoredWeight whole, int[] source) implements StoredWeight {
+    @Override
+    public String name() {
+      return whole.name();
+    }
+
+    @Override
+    public int rows() {
+      return source.length;
+    }
+
+    @Override
+    public int columns() {
+      return whole.columns();
+    }
+
+    @Override
+    public void row(int r, float[] out) {
+      whole.row(source[r], out);
+    }
+
+    @Override
+    public CodedWeight coded() {
+      return whole.coded().select(source);
+    }
+
+    @Override
+    public InputQuantizer inputs() {
+      return whole.inputs();
+    }
+
+    @Override
+    public double bits() {
+      return whole.bits();
+    }
+  }
+
+  /** A weight for every precision but {@code stored}, which is refused with this reason. */
+  static StoredWeight refusing(StoredWeight weight, String reason) {
+    return new Refusing(weight, reason);
+  }
+
+  /** What {@link #refusing} makes. */
+  record Refusing(StoredWeight weight, String reason) implements StoredWeight {
+    @Override
+    public String name() {
+      return weight.name();
+    }
+
+    @Override
+    public int rows() {
+      return weight.rows();
+    }
+
+    @Override
+    public int columns() {
+      return weight.columns();
+    }
+
+    @Override
+    public void row(int r, float[] out) {
+      weight.row(r, out);
+    }
+
+    @Override
+    public String computes() {
+      return "refused by precision stored: " + reason;
+    }
+
+    @Override
+    public CodedWeight coded() {
+      throw new InvalidInputException("precision stored: " + name() + ": " + reason);
+    }
+
+    @Override
+    public InputQuantizer inputs() {
+      return null;
+    }
+
+    @Override
+    public double bits() {
+      return weight.bits();
+    }
+  }
+
+  /** Unpacked codes of some rows. */
+  interface Codes {
+    /**
+     * @param codes unsigned, (count, columns), written
+     */
+    void read(int first, int count, byte[] codes);
+  }
+
+  /**
+   * What the codes of a weight stand for.
+   *
+   * @param zeros as {@link CodedWeight} has them
+   */
+  record Scales(Blocks blocks, float[] scales, float[] zeros) {}
+
+  /**
+   * A weight in a file, read in bands of rows.
+   *
+   * @param values as {@link CodedWeight} has them
+   * @param scales read when they are needed
+   */
+  static StoredWeight of(
+      String name,
+      int rows,
+      int columns,
+      float[] values,
+      Codes codes,
+      Supplier<Scales> scales,
+      InputQuantizer inputs,
+      double bits) {
+    return new FileWeight(name, rows, columns, values, codes, scales, inputs, bits);
+  }
+}
