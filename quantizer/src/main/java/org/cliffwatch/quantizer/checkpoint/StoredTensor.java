@@ -131,6 +131,22 @@ public final class StoredTensor {
     requireFinite(first, out, at, count);
   }
 
+  /**
+   * Copies stored bytes as they are, from byte {@code from} of the tensor on: of types that pack
+   * several weights into an element.
+   */
+  public void bytes(long from, byte[] out, int at, int count) {
+    if (from < 0 || count < 0 || from > bytes() - count) {
+      throw new IndexOutOfBoundsException(
+          where() + ": bytes " + from + " to " + (from + count) + " of " + bytes());
+    }
+    for (int done = 0; done < count; ) {
+      int step = Math.min(count - done, MappedFile.MAX_SLICE);
+      bytes(offset + from + done, step).get(0, out, at + done, step);
+      done += step;
+    }
+  }
+
   /** Feeds the bytes as they are stored to a hash. */
   void digest(MessageDigest digest) {
     long bytes = bytes();
@@ -216,11 +232,17 @@ public final class StoredTensor {
     return this;
   }
 
-  private void requireWeight() {
+  /**
+   * Checks that elements are numbers that can be read as float32.
+   *
+   * @throws InvalidInputException naming file and tensor if they are of another type
+   */
+  public StoredTensor requireWeight() {
     if (!type.isWeight()) {
       throw new InvalidInputException(
           where() + ": stored as " + type + ", expected a type of weights (F32, F16 or BF16)");
     }
+    return this;
   }
 
   private int dimension(int d) {

@@ -109,12 +109,15 @@ public final class CheckpointCommand implements Callable<Integer> {
         facts.put("model_type", checkpoint.config().text("model_type"));
         Inventory inventory = attempt(() -> Inventory.of(checkpoint));
         if (inventory != null) {
+          inventory.quantization().ifPresent(words -> facts.put("quantization", words));
+        }
+        if (inventory != null) {
           sizes(inventory);
           if (!inventory.ignoredFields().isEmpty()) {
             facts.put("ignored_fields", inventory.ignoredFields());
           }
         }
-        long bytes = tensors(checkpoint);
+        long bytes = tensors(checkpoint, inventory);
         tokenizer(checkpoint, inventory);
         if (inventory != null) {
           quantization(inventory);
@@ -163,7 +166,7 @@ public final class CheckpointCommand implements Callable<Integer> {
     }
 
     /** Their bytes. */
-    private long tensors(Checkpoint checkpoint) {
+    private long tensors(Checkpoint checkpoint, Inventory inventory) {
       Map<String, Long> counts = new TreeMap<>();
       long elements = 0;
       long bytes = 0;
@@ -179,13 +182,18 @@ public final class CheckpointCommand implements Callable<Integer> {
       tensors.put("count", checkpoint.tensorNames().size());
       tensors.put("elements", elements);
       tensors.put("bytes", bytes);
-      tensors.put("bits_a_weight", String.format(Locale.ROOT, "%.2f", 8.0 * bytes / elements));
+      long weights = inventory == null ? elements : inventory.parameters(checkpoint);
+      tensors.put("bits_a_weight", bits(8.0 * bytes / weights));
       tensors.put("stored_as", counts);
       facts.put("tensors", tensors);
       if (everyTensor) {
         facts.put("every_tensor", every);
       }
       return bytes;
+    }
+
+    private static String bits(double bits) {
+      return String.format(Locale.ROOT, "%.2f", bits);
     }
 
     private void tokenizer(Checkpoint checkpoint, Inventory inventory) {
@@ -242,13 +250,21 @@ public final class CheckpointCommand implements Callable<Integer> {
         String kind =
             matrix.name().replaceAll("\\.\\d+\\.", ".*.")
                 + " "
-                + shape(matrix.rows(), matrix.columns());
+                + shape(matrix.rows(), matrix.columns())
+                + stored(matrix.stored());
         counts.merge(kind, 1, Integer::sum);
       }
       List<String> lines = new ArrayList<>();
       counts.forEach(
           (kind, count) -> lines.add(count == 1 ? kind : kind + ", " + count + " times"));
       return lines;
+    }
+
+    /** What precision {@code stored} multiplies by. */
+    private static String stored(Inventory.Quantized stored) {
+      return stored == null
+          ? ""
+          : ", stored in " + bits(stored.bits()) + " bits a weight, " + stored.computes();
     }
 
     private static String shape(long... lengths) {

@@ -6,6 +6,7 @@ import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.kernel.Activation;
+import org.cliffwatch.quantizer.stored.StoredFormat;
 
 /**
  * One of transformers' decoder families: what the fields of its {@code config.json} mean and what
@@ -99,6 +100,7 @@ abstract class Family {
    */
   final Architecture architecture(ConfigFields config) {
     ignoreCommon(config);
+    StoredFormat.of(config);
     for (String field : COUNTS) {
       if (config.peek(field).doubleValue() > MAX_COUNT) {
         throw config.mismatch(field, config.peek(field), "at most " + MAX_COUNT);
@@ -129,7 +131,8 @@ abstract class Family {
    * @throws InvalidInputException naming a tensor that is missing, misshapen or too many
    */
   final Weights weights(Checkpoint checkpoint, Architecture architecture) {
-    Tensors tensors = new Tensors(checkpoint, base);
+    StoredFormat format = StoredFormat.of(checkpoint.config()).orElse(null);
+    Tensors tensors = new Tensors(checkpoint, base, format);
     Weights weights = find(tensors, architecture, checkpoint.config());
     tensors.requireAllUsed(modelType);
     return weights;
@@ -214,11 +217,6 @@ abstract class Family {
       require(config, absent, !config.flag(absent, false), "false");
     }
     config.ignore("is_decoder", "cross_attention_hidden_size");
-    if (config.has("quantization_config")) {
-      throw config.error(
-          "quantization_config",
-          "a checkpoint already quantized in this format is not implemented; expected none");
-    }
   }
 
   /** Refuses a value we don't implement. */

@@ -2,15 +2,20 @@ package org.cliffwatch.quantizer.model;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.Projection;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.quantizer.scheme.StoredWeight;
+import org.cliffwatch.quantizer.stored.StoredFormat;
 
 /**
  * What a checkpoint is to a decoder, before its matrices are read: the architecture, every tensor
@@ -20,25 +25,40 @@ import org.cliffwatch.quantizer.scheme.Precision;
 public final class Inventory {
   private static final int SCALE_BYTES = 4;
 
-  /** A matrix (rows = outputs, columns = inputs) by its tensor's name. */
-  public record Matrix(String name, long rows, long columns) {
+  /**
+   * A matrix (rows = outputs, columns = inputs) by its tensor's name.
+   *
+   * @param stored how the checkpoint has it quantized, or null
+   */
+  public record Matrix(String name, long rows, long columns, Quantized stored) {
     public long elements() {
       return rows * columns;
     }
   }
+
+  /**
+   * How a matrix is stored.
+   *
+   * @param bits of the file that a weight takes, scales and zero points included
+   * @param computes what precision {@code stored} does with inputs, in words
+   */
+  public record Quantized(double bits, String computes) {}
 
   private final Architecture architecture;
   private final Weights weights;
   private final List<List<Matrix>> layers;
   private final List<Matrix> kept;
   private final List<String> ignoredFields;
+  private final String quantization;
 
   private Inventory(
       Architecture architecture,
       Weights weights,
       List<List<Matrix>> layers,
       List<Matrix> kept,
-      List<String> ignoredFields) {
+      List<String> ignoredFields,
+      String quantization) {
+    this.quantization = quantization;
     this.architecture = architecture;
     this.weights = weights;
     this.layers = List.copyOf(layers);
@@ -60,14 +80,17 @@ public final class Inventory {
     Family family = Family.of(checkpoint.config());
     Architecture architecture = family.architecture(checkpoint.config());
     Weights weights = family.weights(checkpoint, architecture);
-    return of(architecture, weights, Family.ignored(checkpoint.config()));
+    String quantization =
+        StoredFormat.of(checkpoint.config()).map(StoredFormat::describe).orElse(null);
+    return of(architecture, weights, Family.ignored(checkpoint.config()), quantization);
   }
 
   static Inventory of(Architecture architecture, Weights weights) {
-    return of(architecture, weights, List.of());
+    return of(architecture, weights, List.of(), null);
   }
 
-  private static Inventory of(Architecture architecture, Weights weights, List<String> ignored) {
+  private static Inventory of(
+      Architecture architecture, Weights weights, List<String> ignored, String quantization) {
     List<List<Matrix>> layers = new ArrayList<>();
     for (Weights.Layer layer : weights.layers()) {
       layers.add(matrices(layer.query(), layer.key(), layer.value()));
@@ -81,7 +104,7 @@ public final class Inventory {
       kept.add(matrix(weights.positions()));
     }
     kept.addAll(matrices(weights.projectIn(), weights.projectOut(), weights.head()));
-    return new Inventory(architecture, weights, layers, kept, ignored);
+    return new Inventory(architecture, weights, layers, kept, ignored, quantization);
   }
 
   /** What would be computed. */
@@ -108,6 +131,47 @@ public final class Inventory {
         : Optional.of(
             "fields of config.json that change no score in any family are ignored: "
                 + String.join(", ", ignoredFields));
+  }
+
+  /**
+   * How the checkpoint is quantized, in a few words; empty where it is not. Precisions other than
+   * {@code stored} begin with its weights dequantized.
+   */
+  public Optional<String> quantization() {
+    return Optional.ofNullable(quantization);
+  }
+
+  /**
+   * Numbers that the checkpoint's tensors stand for: a packed weight counts as what it unpacks to.
+   */
+  public long parameters(Checkpoint checkpoint) {
+    Set<String> packed = new HashSet<>();
+    long parameters = 0;
+    for (Matrix matrix : matrices()) {
+      if (matrix.stored() != null) {
+        packed.add(matrix.name().substring(0, matrix.name().lastIndexOf('.')));
+        parameters += matrix.elements();
+      }
+    }
+    for (String name : checkpoint.tensorNames()) {
+      if (name.endsWith(".bias") || !isWithin(packed, name)) {
+        parameters += checkpoint.tensor(name).elements();
+      }
+    }
+    return parameters;
+  }
+
+  private static boolean isWithin(Set<String> modules, String tensor) {
+    for (int dot = tensor.indexOf('.'); dot >= 0; dot = tensor.indexOf('.', dot + 1)) {
+      if (modules.contains(tensor.substring(0, dot))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private List<Matrix> matrices() {
+    return Stream.concat(quantized().stream(), kept.stream()).toList();
   }
 
   /** The linear layers inside blocks, together where they share an input and are packed as one. */
@@ -146,8 +210,13 @@ public final class Inventory {
     boolean scaled = precision.weightBits() < 16;
     long bytes = 0;
     for (Matrix matrix : quantized()) {
-      bytes += matrix.elements() * precision.weightBits() / Byte.SIZE;
-      bytes += scaled ? matrix.rows() * SCALE_BYTES : 0;
+      if (precision.weightBits() == 0) {
+        double bits = matrix.stored() == null ? Float.SIZE : matrix.stored().bits();
+        bytes += (long) (matrix.elements() * bits / Byte.SIZE);
+      } else {
+        bytes += matrix.elements() * precision.weightBits() / Byte.SIZE;
+        bytes += scaled ? matrix.rows() * SCALE_BYTES : 0;
+      }
     }
     int width = precision.compute() == FloatType.FLOAT32 ? 4 : 2;
     for (Matrix matrix : kept.subList(1, kept.size())) {
@@ -165,6 +234,10 @@ public final class Inventory {
   }
 
   private static Matrix matrix(WeightRows rows) {
-    return new Matrix(rows.name(), rows.rows(), rows.columns());
+    Quantized stored =
+        rows instanceof StoredWeight weight
+            ? new Quantized(weight.bits(), weight.computes())
+            : null;
+    return new Matrix(rows.name(), rows.rows(), rows.columns(), stored);
   }
 }

@@ -3,6 +3,7 @@ package org.cliffwatch.quantizer.model;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Predicate;
@@ -13,6 +14,8 @@ import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.checkpoint.StoredTensor;
 import org.cliffwatch.quantizer.kernel.Projection;
 import org.cliffwatch.quantizer.kernel.WeightRows;
+import org.cliffwatch.quantizer.stored.StoredFormat;
+import org.cliffwatch.quantizer.stored.TensorSource;
 
 /**
  * A checkpoint's tensors as a family asks for them: by name and shape. Remembers which were asked
@@ -25,13 +28,16 @@ final class Tensors {
   private final Checkpoint checkpoint;
   private final String prefix;
   private final Set<String> used = new HashSet<>();
+  private final StoredFormat format;
 
   /**
    * @param base what tensors of the decoder are called before the dot: {@code transformer}, {@code
    *     model}. Checkpoints saved without the head on top leave it out, as OpenAI's gpt2 does
+   * @param format how linear layers are quantized, or null
    */
-  Tensors(Checkpoint checkpoint, String base) {
+  Tensors(Checkpoint checkpoint, String base, StoredFormat format) {
     this.checkpoint = checkpoint;
+    this.format = format;
     boolean stated = checkpoint.tensorNames().stream().anyMatch(n -> n.startsWith(base + "."));
     this.prefix = stated ? base + "." : "";
   }
@@ -61,15 +67,38 @@ final class Tensors {
 
   /** A linear layer {@code name.weight} (outputs, inputs) and, if it has one, {@code name.bias}. */
   Projection projection(String name, int outputs, int inputs, boolean bias) {
-    return new Projection(
-        matrix(name + ".weight", outputs, inputs), vectorIf(bias, name + ".bias", outputs));
+    WeightRows weight =
+        quantized(prefix + name, outputs, inputs)
+            .orElseGet(() -> matrix(name + ".weight", outputs, inputs));
+    return new Projection(weight, vectorIf(bias, name + ".bias", outputs));
+  }
+
+  /** The weight of a linear layer that the checkpoint holds quantized. */
+  private Optional<WeightRows> quantized(String module, int outputs, int inputs) {
+    return format == null
+        ? Optional.empty()
+        : format.weight(new Source(), module, outputs, inputs).map(WeightRows.class::cast);
+  }
+
+  private final class Source implements TensorSource {
+    @Override
+    public boolean has(String name) {
+      return checkpoint.hasTensor(name);
+    }
+
+    @Override
+    public StoredTensor take(String name) {
+      used.add(name);
+      return checkpoint.tensor(name);
+    }
   }
 
   /** GPT-2's {@code Conv1D}: {@code name.weight} (inputs, outputs) and {@code name.bias}. */
   Projection transposed(String name, int outputs, int inputs) {
-    return new Projection(
-        stored(prefix + name + ".weight", inputs, outputs).columns(),
-        vector(name + ".bias", outputs));
+    WeightRows weight =
+        quantized(prefix + name, outputs, inputs)
+            .orElseGet(() -> stored(prefix + name + ".weight", inputs, outputs).columns());
+    return new Projection(weight, vector(name + ".bias", outputs));
   }
 
   /** A LayerNorm {@code name.weight} and {@code name.bias}. */
@@ -89,6 +118,11 @@ final class Tensors {
   Projection head(String name, WeightRows tokens, boolean tied, boolean bias) {
     String weight = name + ".weight";
     boolean own = !tied || checkpoint.hasTensor(weight);
+    Optional<WeightRows> quantized = quantized(name, tokens.rows(), tokens.columns());
+    if (quantized.isPresent()) {
+      return new Projection(
+          quantized.get(), bias ? stored(name + ".bias", tokens.rows()).read() : null);
+    }
     WeightRows head =
         stored(own ? weight : tokens.name(), tokens.rows(), tokens.columns()).streamed().rows();
     if (tied && own) {
@@ -143,7 +177,7 @@ final class Tensors {
 
   private StoredTensor stored(String name, long... shape) {
     used.add(name);
-    return checkpoint.tensor(name).requireShape(shape);
+    return checkpoint.tensor(name).requireShape(shape).requireWeight();
   }
 
   /** Rows {@code from}, {@code from + 1}, … of a projection whose outputs lie one after another. */
@@ -170,28 +204,6 @@ final class Tensors {
         chosen[r] = bias[source[r]];
       }
     }
-    return new Projection(new SelectedRows(whole.weight(), source), chosen);
-  }
-
-  private record SelectedRows(WeightRows whole, int[] source) implements WeightRows {
-    @Override
-    public String name() {
-      return whole.name();
-    }
-
-    @Override
-    public int rows() {
-      return source.length;
-    }
-
-    @Override
-    public int columns() {
-      return whole.columns();
-    }
-
-    @Override
-    public void row(int r, float[] out) {
-      whole.row(source[r], out);
-    }
+    return new Projection(whole.weight().select(source), chosen);
   }
 }

@@ -10,7 +10,7 @@ package org.cliffwatch.quantizer.tokenizer;
  * conditionals and absent expressions. The patterns of GPT-2, GPT-4, Llama 3, Qwen, Tekken,
  * DeepSeek and BLOOM pass.
  */
-final class RegexCheck {
+public final class RegexCheck {
   private static final int MAX_LENGTH = 2048;
   private static final int MAX_REPEATS = 2;
   private static final int MAX_DEPTH = 16;
@@ -28,7 +28,7 @@ final class RegexCheck {
   }
 
   /** Why the pattern is refused, or null. */
-  static String problem(String pattern) {
+  public static String problem(String pattern) {
     if (pattern.length() > MAX_LENGTH) {
       return "a pattern of " + pattern.length() + " characters, expected at most " + MAX_LENGTH;
     }

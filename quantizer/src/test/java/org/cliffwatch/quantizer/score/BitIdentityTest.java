@@ -3,7 +3,6 @@ package org.cliffwatch.quantizer.score;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -20,6 +19,7 @@ import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.kernel.OfferedBackends;
 import org.cliffwatch.quantizer.model.Variant;
 import org.cliffwatch.quantizer.scheme.Precisions;
+import org.cliffwatch.quantizer.stored.StoredGolden;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -42,6 +42,8 @@ class BitIdentityTest {
   private static final int REQUESTS_BY_EMULATION = 4;
 
   private static final int REQUESTS_ON_A_GPU = 20;
+
+  private static final int STORED_VOCABULARY = 64;
 
   static Stream<Arguments> some() {
     return cases(
@@ -74,7 +76,20 @@ class BitIdentityTest {
             "qwen3-biases",
             "smollm3-window",
             "stablelm-parallel"),
-        List.copyOf(Precisions.packaged().names()));
+        Precisions.packaged().names().stream().filter(p -> !p.equals("stored")).toList());
+  }
+
+  /** Quantized checkpoints: a product in panels, one of integers, and inputs in groups. */
+  static Stream<String> stored() {
+    return Stream.of("gptq-4-order", "ct-w8a8", "ct-nvfp4", "ct-mixed");
+  }
+
+  @ParameterizedTest
+  @MethodSource("stored")
+  void scoreOfAQuantizedCheckpointDependsOnItsRequestAlone(String name) throws Exception {
+    check(StoredGolden.folder(name), STORED_VOCABULARY, "stored", "onednn", REQUESTS);
+    check(
+        StoredGolden.folder(name), STORED_VOCABULARY, "stored", "reference", REQUESTS_BY_REFERENCE);
   }
 
   private static Stream<Arguments> cases(Stream<String> variants, List<String> precisions) {
@@ -119,10 +134,16 @@ class BitIdentityTest {
   }
 
   private void check(String name, String precision, String backend, int count) throws Exception {
-    Random random = new Random(count);
     Variant variant = Variant.of(name);
-    List<Request> requests = requests(random, variant.vocabulary(), count);
-    try (Scorer scorer = open(variant, precision, backend)) {
+    check(variant.write(folder), variant.vocabulary(), precision, backend, count);
+  }
+
+  private static void check(
+      Path checkpoint, int vocabulary, String precision, String backend, int count)
+      throws Exception {
+    Random random = new Random(count);
+    List<Request> requests = requests(random, vocabulary, count);
+    try (Scorer scorer = open(checkpoint, precision, backend)) {
       List<Score> plain = null;
       for (int replica = 0; replica < 2; replica++) {
         List<Score> together = scorer.score(requests, replica);
@@ -140,9 +161,9 @@ class BitIdentityTest {
     }
   }
 
-  private Scorer open(Variant variant, String precision, String backend) throws IOException {
+  private static Scorer open(Path checkpoint, String precision, String backend) {
     return Scorer.open(
-        Checkpoint.open(variant.write(folder)),
+        Checkpoint.open(checkpoint),
         Precisions.packaged().named(precision),
         Backends.open(backend),
         BosRule.AUTO,
