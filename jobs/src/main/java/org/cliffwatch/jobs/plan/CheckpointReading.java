@@ -7,7 +7,6 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.OptionalInt;
-import java.util.function.ToLongFunction;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
@@ -19,7 +18,6 @@ import org.cliffwatch.jobs.executor.LocalCheckpoints;
 import org.cliffwatch.jobs.table.CheckpointRow;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
-import org.cliffwatch.quantizer.checkpoint.StoredTensor;
 import org.cliffwatch.quantizer.model.Inventory;
 import org.cliffwatch.quantizer.tokenizer.Tokenizer;
 import org.slf4j.Logger;
@@ -105,10 +103,11 @@ final class CheckpointReading
               at.uri(),
               checkpoint.identity(),
               inventory.architecture().family(),
-              sum(checkpoint, StoredTensor::elements),
+              inventory.parameters(checkpoint),
               elements(inventory.quantized()),
               elements(inventory.kept().subList(1, inventory.kept().size())),
-              sum(checkpoint, StoredTensor::bytes),
+              inventory.quantization().orElse(null),
+              bytes(checkpoint),
               context.isPresent() ? (Integer) context.getAsInt() : null,
               tokenizer.addsBos(),
               files,
@@ -128,7 +127,9 @@ final class CheckpointReading
     return matrices.stream().mapToLong(Inventory.Matrix::elements).sum();
   }
 
-  private static long sum(Checkpoint checkpoint, ToLongFunction<StoredTensor> of) {
-    return checkpoint.tensorNames().stream().map(checkpoint::tensor).mapToLong(of).sum();
+  private static long bytes(Checkpoint checkpoint) {
+    return checkpoint.tensorNames().stream()
+        .mapToLong(name -> checkpoint.tensor(name).bytes())
+        .sum();
   }
 }

@@ -41,6 +41,9 @@ public record FingerprintedCheckpoint(
     if (row == null) {
       return 0;
     }
+    if (precision.weightBits() == 0) {
+      return row.bytes();
+    }
     int width = precision.compute() == FloatType.FLOAT32 ? Float.BYTES : Short.BYTES;
     return row.quantizedParameters() * precision.weightBits() / Byte.SIZE
         + row.keptParameters() * width;

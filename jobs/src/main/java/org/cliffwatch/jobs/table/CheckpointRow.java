@@ -10,10 +10,12 @@ import java.util.List;
  * @param uri folder or .gguf file
  * @param identity sha256 of weights, configuration and tokenizer
  * @param family transformers' {@code model_type}
- * @param parameters elements of its tensors
+ * @param parameters elements of its tensors; a packed weight counts as what it unpacks to
  * @param quantizedParameters of these, of the linear layers that a precision quantizes
  * @param keptParameters elements of the other matrices that are held in memory: the vocabulary
  *     projection, tied or not, learned positions, projections of the embedding
+ * @param quantization how its file is quantized, in words, and precisions other than {@code stored}
+ *     begin with its weights dequantized; null where it is not
  * @param bytes size of its weights as stored
  * @param context tokens of its window; null where the configuration states none
  * @param addsBos whether its tokenizer begins a text with BOS of itself
@@ -28,6 +30,7 @@ public record CheckpointRow(
     long parameters,
     long quantizedParameters,
     long keptParameters,
+    String quantization,
     long bytes,
     Integer context,
     boolean addsBos,

@@ -70,6 +70,7 @@ class ScheduleTest {
             parameters,
             parameters,
             0,
+            null,
             2 * parameters,
             2048,
             false,

@@ -94,6 +94,7 @@ final class HandMadeRun {
                 parameters,
                 parameters / 2,
                 parameters / 4,
+                null,
                 2 * parameters,
                 256,
                 false,
