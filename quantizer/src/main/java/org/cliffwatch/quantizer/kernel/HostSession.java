@@ -1,5 +1,7 @@
 package org.cliffwatch.quantizer.kernel;
 
+import java.util.Arrays;
+
 /** Operations on Java arrays, one after another. */
 final class HostSession implements Session {
   /** (capacity, width), row-major. */
@@ -151,6 +153,52 @@ final class HostSession implements Session {
     addProduct(out, activated(in, f, x, inner), to);
   }
 
+  @Override
+  public void feedForwardOf(
+      int[] chosen,
+      Linear in,
+      Activation f,
+      Linear out,
+      Rows x,
+      Rows gathered,
+      Rows[] inner,
+      Rows y,
+      int at) {
+    copy(chosen, x, gathered);
+    watch.lap(Stage.REST);
+    int atHand = rows;
+    rows = chosen.length;
+    feedForward(in, f, out, gathered, inner, gathered);
+    append(gathered, y, at);
+    rows = atHand;
+  }
+
+  @Override
+  public void combine(Rows parts, int[] slots, float[] weights, boolean areRounded, Rows y) {
+    float[] from = values(parts);
+    float[] sums = values(y);
+    int width = y.width();
+    int each = slots.length / rows;
+    row = atLeast(row, width);
+    Arrays.fill(sums, 0, rows * width, 0);
+    for (int i = 0; i < slots.length; i++) {
+      float weight = areRounded ? compute.round(weights[i]) : weights[i];
+      int part = slots[i] * width;
+      for (int c = 0; c < width; c++) {
+        row[c] = weight * from[part + c];
+      }
+      if (areRounded) {
+        round(row, width);
+      }
+      int sum = i / each * width;
+      for (int c = 0; c < width; c++) {
+        sums[sum + c] += row[c];
+      }
+    }
+    round(sums, rows * width);
+    watch.lap(Stage.ELEMENTWISE);
+  }
+
   private Rows activated(Linear in, Activation f, Rows x, Rows... inner) {
     multiply(in, x, inner);
     float[] activated = values(inner[0]);
@@ -193,14 +241,24 @@ final class HostSession implements Session {
       return;
     }
     for (Rows x : all) {
-      float[] values = values(x);
-      int width = x.width();
-      for (int i = 0; i < kept.length; i++) {
-        System.arraycopy(values, kept[i] * width, values, i * width, width);
-      }
+      copy(kept, x, x);
     }
     rows = kept.length;
     watch.lap(Stage.REST);
+  }
+
+  /**
+   * to[i] = from[chosen[i]].
+   *
+   * @param chosen ascending where {@code to} is {@code from}
+   */
+  private static void copy(int[] chosen, Rows from, Rows to) {
+    float[] source = values(from);
+    float[] copies = values(to);
+    int width = from.width();
+    for (int i = 0; i < chosen.length; i++) {
+      System.arraycopy(source, chosen[i] * width, copies, i * width, width);
+    }
   }
 
   @Override

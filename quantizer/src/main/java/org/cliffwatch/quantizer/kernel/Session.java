@@ -68,6 +68,33 @@ public interface Session extends AutoCloseable {
   void addFeedForward(Linear in, Activation f, Linear out, Rows x, Rows[] inner, Rows to);
 
   /**
+   * {@link #feedForward} of some of the rows at hand.
+   *
+   * @param chosen which, at least one
+   * @param gathered room for them
+   * @param y written from row {@code at} on, as many as are chosen
+   */
+  void feedForwardOf(
+      int[] chosen,
+      Linear in,
+      Activation f,
+      Linear out,
+      Rows x,
+      Rows gathered,
+      Rows[] inner,
+      Rows y,
+      int at);
+
+  /**
+   * y[r] = Σ weights[r, i] · parts[slots[r, i]], summed in float32 in the order of i.
+   *
+   * @param slots (rows at hand, any number) which parts a row has
+   * @param weights (rows at hand, the same number)
+   * @param areRounded whether weights and products, too, are rounded to the compute type
+   */
+  void combine(Rows parts, int[] slots, float[] weights, boolean areRounded, Rows y);
+
+  /**
    * Rotates the first {@code rotated} values of each head by the row's position.
    *
    * @param cos (positions, rotated / 2)

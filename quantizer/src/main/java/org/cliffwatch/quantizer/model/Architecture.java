@@ -18,7 +18,7 @@ import org.cliffwatch.quantizer.kernel.Normalization;
  * @param hidden width of the residual stream
  * @param embeddingWidth width of a token's embedding; where it is not {@code hidden}, projections
  *     lead in and out (OPT-350m)
- * @param intermediate width inside the feed-forward
+ * @param intermediate width inside the feed-forward of layers that have one for all rows, if any
  * @param norm every normalization
  * @param residual how a block's two halves join the residual stream
  * @param activation between the feed-forward's projections
@@ -31,6 +31,7 @@ import org.cliffwatch.quantizer.kernel.Normalization;
  * @param contextLength the window that the configuration states, if it does: {@code n_positions},
  *     {@code max_position_embeddings} or {@code n_ctx}
  * @param multipliers of embedding, residual stream and logits
+ * @param experts of the layers whose weights have a router, or null: none has
  */
 public record Architecture(
     String family,
@@ -47,11 +48,12 @@ public record Architecture(
     int learnedPositions,
     int positionOffset,
     OptionalInt contextLength,
-    Multipliers multipliers) {
+    Multipliers multipliers,
+    Experts experts) {
 
   /**
-   * Of a decoder whose layers have the same rotary position embeddings, and that multiplies by
-   * nothing.
+   * Of a decoder whose layers have the same rotary position embeddings and no experts, and that
+   * multiplies by nothing.
    *
    * @param rotary of every layer, or null
    */
@@ -85,7 +87,8 @@ public record Architecture(
         learnedPositions,
         positionOffset,
         contextLength,
-        Multipliers.NONE);
+        Multipliers.NONE,
+        null);
   }
 
   /** A normalization: RMSNorm without, LayerNorm with mean and bias. */
@@ -109,6 +112,20 @@ public record Architecture(
       return new Multipliers(1, false, 1, logits);
     }
   }
+
+  /**
+   * Feed-forwards of which each row goes through a few, and which become a sum by the row's
+   * weights.
+   *
+   * @param count of a layer
+   * @param chosen how many a row goes through
+   * @param intermediate width inside each
+   * @param isNormalized whether the weights of the chosen are made to sum to 1
+   * @param isRounded whether transformers keeps weights, and outputs times weights, in the compute
+   *     type (Qwen3) or, before they are summed, as float32 (Mixtral)
+   */
+  public record Experts(
+      int count, int chosen, int intermediate, boolean isNormalized, boolean isRounded) {}
 
   /** How attention A and feed-forward M join the residual stream x; n₁ and n₂ normalize. */
   public enum Residual {

@@ -3,11 +3,12 @@ package org.cliffwatch.quantizer.model;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
-import org.cliffwatch.quantizer.kernel.Linear;
 import org.cliffwatch.quantizer.kernel.Nudge;
 import org.cliffwatch.quantizer.kernel.Rows;
 import org.cliffwatch.quantizer.kernel.Session;
 import org.cliffwatch.quantizer.model.PackedWeights.Block;
+import org.cliffwatch.quantizer.model.PackedWeights.Expert;
+import org.cliffwatch.quantizer.model.PackedWeights.FeedForward;
 import org.cliffwatch.quantizer.model.PackedWeights.Norm;
 
 /**
@@ -86,22 +87,16 @@ final class ForwardPass {
         }
         Rows input = normalized(block.feedForwardNorm());
         if (joinsAsItIs(block.feedForwardOutNorm())) {
-          addFeedForward(block, input);
+          addFeedForward(block, input, kept.length);
         } else {
-          session.feedForward(
-              block.feedForwardIn(),
-              architecture.activation(),
-              block.feedForwardOut(),
-              input,
-              inner(),
-              w.normalized);
+          feedForward(block, input, kept.length, w.normalized);
           join(block.feedForwardOutNorm());
         }
       }
       case AFTER -> {
         addAttention(block, w.x, kept);
         normalize(block.attentionNorm(), w.x, w.x);
-        addFeedForward(block, w.x);
+        addFeedForward(block, w.x, kept.length);
         normalize(block.feedForwardNorm(), w.x, w.x);
       }
       case PARALLEL -> {
@@ -111,13 +106,13 @@ final class ForwardPass {
           normalize(block.feedForwardNorm(), w.x, w.normalized);
         }
         session.addProduct(block.attentionOut(), w.attended, w.x);
-        addFeedForward(block, w.normalized);
+        addFeedForward(block, w.normalized, kept.length);
       }
       case FROM_NORMALIZED -> {
         normalize(block.attentionNorm(), w.x, w.x);
         addAttention(block, w.x, kept);
         normalize(block.feedForwardNorm(), w.x, w.x);
-        addFeedForward(block, w.x);
+        addFeedForward(block, w.x, kept.length);
       }
     }
   }
@@ -177,11 +172,63 @@ final class ForwardPass {
         x, heads, headSize, spec.rotated(), tables.cos(), tables.sin(), spec.interleaved());
   }
 
-  /** x += M(input). */
-  private void addFeedForward(Block block, Rows input) {
-    Linear in = block.feedForwardIn();
-    session.addFeedForward(
-        in, architecture.activation(), block.feedForwardOut(), input, inner(), w.x);
+  /**
+   * x += M(input).
+   *
+   * @param rows at hand
+   */
+  private void addFeedForward(Block block, Rows input, int rows) {
+    FeedForward feedForward = block.feedForward();
+    if (feedForward.router() == null) {
+      Expert only = feedForward.only();
+      session.addFeedForward(only.in(), architecture.activation(), only.out(), input, inner(), w.x);
+    } else {
+      mix(feedForward, input, rows, w.normalized);
+      session.add(w.normalized, w.x);
+    }
+  }
+
+  /** y = M(input). */
+  private void feedForward(Block block, Rows input, int rows, Rows y) {
+    FeedForward feedForward = block.feedForward();
+    if (feedForward.router() == null) {
+      Expert only = feedForward.only();
+      session.feedForward(only.in(), architecture.activation(), only.out(), input, inner(), y);
+    } else {
+      mix(feedForward, input, rows, y);
+    }
+  }
+
+  /**
+   * Each row through the experts that it chooses, and their weighted sum. Experts that no row
+   * chooses cost nothing.
+   *
+   * @param y may be {@code input}
+   */
+  private void mix(FeedForward feedForward, Rows input, int rows, Rows y) {
+    session.multiply(feedForward.router(), input, w.routes);
+    session.read(w.routes, rows, w.routerLogits(), 0);
+    Routes routes = Routes.of(architecture.experts(), w.routerLogits(), rows);
+    Rows[] inner =
+        architecture.gated() ? new Rows[] {w.expertGate, w.expertUp} : new Rows[] {w.expertGate};
+    for (int e = 0; e < feedForward.experts().size(); e++) {
+      int[] through = routes.through(e);
+      if (through.length > 0) {
+        Expert expert = feedForward.experts().get(e);
+        session.feedForwardOf(
+            through,
+            expert.in(),
+            architecture.activation(),
+            expert.out(),
+            input,
+            w.gathered,
+            inner,
+            w.mixed,
+            routes.first(e));
+      }
+    }
+    session.combine(
+        w.mixed, routes.slots(), routes.weights(), architecture.experts().isRounded(), y);
   }
 
   /** Room for what is between the feed-forward's projections. */

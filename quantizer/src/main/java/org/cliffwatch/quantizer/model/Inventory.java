@@ -95,13 +95,18 @@ public final class Inventory {
     for (Weights.Layer layer : weights.layers()) {
       layers.add(matrices(layer.query(), layer.key(), layer.value()));
       layers.add(matrices(layer.attentionOutput()));
-      layers.add(matrices(layer.gate(), layer.up()));
-      layers.add(matrices(layer.down()));
+      for (Weights.Expert expert : layer.feedForward().experts()) {
+        layers.add(matrices(expert.gate(), expert.up()));
+        layers.add(matrices(expert.down()));
+      }
     }
     List<Matrix> kept = new ArrayList<>();
     kept.add(matrix(weights.tokens()));
     if (weights.positions() != null) {
       kept.add(matrix(weights.positions()));
+    }
+    for (Weights.Layer layer : weights.layers()) {
+      kept.addAll(matrices(layer.feedForward().router()));
     }
     kept.addAll(matrices(weights.projectIn(), weights.projectOut(), weights.head()));
     return new Inventory(architecture, weights, layers, kept, ignored, quantization);
@@ -185,8 +190,8 @@ public final class Inventory {
   }
 
   /**
-   * The other matrices: token embedding, learned positions, projections in and out, and last the
-   * vocabulary projection, which is the embedding itself where they are tied.
+   * The other matrices: token embedding, learned positions, experts' routers, projections in and
+   * out, and last the vocabulary projection, which is the embedding itself where they are tied.
    */
   public List<Matrix> kept() {
     return kept;

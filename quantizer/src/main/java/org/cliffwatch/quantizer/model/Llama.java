@@ -122,6 +122,32 @@ class Llama extends Family {
     return Architecture.Multipliers.NONE;
   }
 
+  /** Width inside the feed-forwards that every row goes through. */
+  int intermediate(ConfigFields config) {
+    return config.positive("intermediate_size");
+  }
+
+  /** Null where there are none. */
+  Architecture.Experts experts(ConfigFields config) {
+    return null;
+  }
+
+  /** What trains a router, or reports it. */
+  static void ignoreRouterTraining(ConfigFields config) {
+    config.ignore("output_router_logits", "router_aux_loss_coef", "router_jitter_noise");
+  }
+
+  /** How many of {@code count} experts a row goes through. */
+  static int chosen(ConfigFields config, int count, int otherwise) {
+    int chosen = config.positive("num_experts_per_tok", otherwise);
+    if (chosen > count) {
+      throw config.error(
+          "num_experts_per_tok",
+          "found " + chosen + ", expected at most the " + count + " there are");
+    }
+    return chosen;
+  }
+
   @Override
   Architecture read(ConfigFields config) {
     int hidden = config.positive("hidden_size");
@@ -158,7 +184,7 @@ class Llama extends Family {
         config.positive("vocab_size"),
         hidden,
         hidden,
-        config.positive("intermediate_size"),
+        intermediate(config),
         norm(config),
         residual(config),
         activation(config),
@@ -168,7 +194,8 @@ class Llama extends Family {
         0,
         0,
         OptionalInt.of(context),
-        multipliers(config));
+        multipliers(config),
+        experts(config));
   }
 
   @Override
@@ -177,7 +204,7 @@ class Llama extends Family {
     t.ignore(".*\\.rotary_emb\\.inv_freq");
     List<Weights.Layer> layers = new ArrayList<>();
     for (int i = 0; i < a.layers(); i++) {
-      layers.add(layer(t, "layers." + i + ".", a, a.attention().get(i), config));
+      layers.add(layer(t, i, a, config));
     }
     var tokens = t.tokens("embed_tokens.weight", a.vocabulary(), hidden);
     return Weights.of(
@@ -188,12 +215,11 @@ class Llama extends Family {
         t.head("lm_head", tokens, tied(config), false));
   }
 
-  private Weights.Layer layer(
-      Tensors t, String layer, Architecture a, AttentionShape s, ConfigFields config) {
+  private Weights.Layer layer(Tensors t, int number, Architecture a, ConfigFields config) {
+    String layer = "layers." + number + ".";
+    AttentionShape s = a.attention().get(number);
     int hidden = a.hidden();
-    int inner = a.intermediate();
     List<Projection> attention = queryKeyValue(t, layer + "self_attn.", hidden, s, config);
-    List<Projection> gateUp = gateUp(t, layer + "mlp.", hidden, inner, config);
     return new Weights.Layer(
         norms(t, layer, a),
         attention.get(0),
@@ -206,9 +232,7 @@ class Llama extends Family {
             biases(config).attentionOutput()),
         headNorm(t, layer + "self_attn.q_norm", s.heads(), s.headSize()),
         headNorm(t, layer + "self_attn.k_norm", s.keyHeads(), s.headSize()),
-        gateUp.get(0),
-        gateUp.get(1),
-        t.projection(layer + "mlp.down_proj", hidden, inner, biases(config).feedForward()));
+        feedForward(t, number, layer, a, config));
   }
 
   /** A normalization of whole rows. */
@@ -241,6 +265,45 @@ class Llama extends Family {
         t.projection(attention + "q_proj", queries, hidden, bias),
         t.projection(attention + "k_proj", keys, hidden, bias),
         t.projection(attention + "v_proj", keys, hidden, bias));
+  }
+
+  /**
+   * @param number of the layer
+   * @param layer what its tensors' names begin with
+   */
+  Weights.FeedForward feedForward(
+      Tensors t, int number, String layer, Architecture a, ConfigFields config) {
+    int hidden = a.hidden();
+    int inner = a.intermediate();
+    List<Projection> gateUp = gateUp(t, layer + "mlp.", hidden, inner, config);
+    return Weights.FeedForward.dense(
+        gateUp.get(0),
+        gateUp.get(1),
+        t.projection(layer + "mlp.down_proj", hidden, inner, biases(config).feedForward()));
+  }
+
+  /**
+   * Experts, and the router that chooses among them.
+   *
+   * @param mlp what their names begin with
+   * @param gate what the projections of an expert are called
+   */
+  static Weights.FeedForward routed(
+      Tensors t, String mlp, String gate, String up, String down, Architecture a) {
+    int hidden = a.hidden();
+    int count = a.experts().count();
+    int inner = a.experts().intermediate();
+    Projection router = t.projection(mlp + "gate", count, hidden, false);
+    List<Weights.Expert> experts = new ArrayList<>();
+    for (int e = 0; e < count; e++) {
+      String expert = mlp + "experts." + e + ".";
+      experts.add(
+          new Weights.Expert(
+              t.projection(expert + gate, inner, hidden, false),
+              t.projection(expert + up, inner, hidden, false),
+              t.projection(expert + down, hidden, inner, false)));
+    }
+    return new Weights.FeedForward(router, experts);
   }
 
   List<Projection> gateUp(Tensors t, String mlp, int hidden, int inner, ConfigFields config) {

@@ -25,7 +25,6 @@ final class PackedWeights implements AutoCloseable {
    * One block's layers.
    *
    * @param queryKeyValue three outputs of one input
-   * @param feedForwardIn gate and up, or up alone
    */
   record Block(
       AttentionShape shape,
@@ -38,9 +37,21 @@ final class PackedWeights implements AutoCloseable {
       Linear attentionOut,
       Norm attentionOutNorm,
       Norm feedForwardNorm,
-      Linear feedForwardIn,
-      Linear feedForwardOut,
+      FeedForward feedForward,
       Norm feedForwardOutNorm) {}
+
+  /** As {@link Weights.FeedForward}. */
+  record FeedForward(Linear router, List<Expert> experts) {
+    /** What every row goes through where there is no router. */
+    Expert only() {
+      return experts.get(0);
+    }
+  }
+
+  /**
+   * @param in gate and up, or up alone
+   */
+  record Expert(Linear in, Linear out) {}
 
   /**
    * @param bias null where the norm has none
@@ -89,8 +100,7 @@ final class PackedWeights implements AutoCloseable {
             block(
                 architecture.attention().get(i),
                 architecture.rotary().get(i),
-                weights.layers().get(i),
-                architecture.gated()));
+                weights.layers().get(i)));
       }
       finalNorm = norm(weights.finalNorm());
       projectOut = unquantized(weights.projectOut());
@@ -108,7 +118,7 @@ final class PackedWeights implements AutoCloseable {
     }
   }
 
-  private Block block(AttentionShape shape, Rotary rotary, Weights.Layer layer, boolean gated) {
+  private Block block(AttentionShape shape, Rotary rotary, Weights.Layer layer) {
     Weights.Norms norms = layer.norms();
     return new Block(
         shape,
@@ -121,9 +131,21 @@ final class PackedWeights implements AutoCloseable {
         linear(precision, layer.attentionOutput()),
         norm(norms.attentionOut()),
         norm(norms.feedForward()),
-        gated ? linear(precision, layer.gate(), layer.up()) : linear(precision, layer.up()),
-        linear(precision, layer.down()),
+        feedForward(layer.feedForward()),
         norm(norms.feedForwardOut()));
+  }
+
+  private FeedForward feedForward(Weights.FeedForward of) {
+    Linear router = unquantized(of.router());
+    List<Expert> experts = new ArrayList<>();
+    for (Weights.Expert expert : of.experts()) {
+      Linear in =
+          expert.gate() == null
+              ? linear(precision, expert.up())
+              : linear(precision, expert.gate(), expert.up());
+      experts.add(new Expert(in, linear(precision, expert.down())));
+    }
+    return new FeedForward(router, experts);
   }
 
   private Linear linear(Precision as, Projection... projections) {
@@ -134,7 +156,7 @@ final class PackedWeights implements AutoCloseable {
     return kept(backend.linear(rounded, as));
   }
 
-  /** A layer outside the blocks, which no precision quantizes. */
+  /** A layer that no precision quantizes: outside the blocks, or a router. */
   private Linear unquantized(Projection projection) {
     if (projection == null) {
       return null;

@@ -58,7 +58,6 @@ record Weights(
    * @param queryNorm of every head's query, (head size), of all of them as one, (heads · head
    *     size), or null
    * @param keyNorm the same of keys
-   * @param gate null where the feed-forward is not gated
    */
   record Layer(
       Norms norms,
@@ -68,9 +67,7 @@ record Weights(
       Projection attentionOutput,
       Norm queryNorm,
       Norm keyNorm,
-      Projection gate,
-      Projection up,
-      Projection down) {
+      FeedForward feedForward) {
 
     /** A block whose feed-forward is not gated and whose heads are not normalized. */
     static Layer plain(
@@ -90,11 +87,26 @@ record Weights(
           attentionOutput,
           null,
           null,
-          null,
-          up,
-          down);
+          FeedForward.dense(null, up, down));
     }
   }
+
+  /**
+   * What rows go through after attention.
+   *
+   * @param router hidden to experts: each row goes through the few that it chooses. Null: every row
+   *     goes through the only one
+   */
+  record FeedForward(Projection router, List<Expert> experts) {
+    static FeedForward dense(Projection gate, Projection up, Projection down) {
+      return new FeedForward(null, List.of(new Expert(gate, up, down)));
+    }
+  }
+
+  /**
+   * @param gate null where the feed-forward is not gated
+   */
+  record Expert(Projection gate, Projection up, Projection down) {}
 
   /** A decoder whose embeddings have the hidden width and no norm of their own. */
   static Weights of(

@@ -39,11 +39,29 @@ final class Workspace implements AutoCloseable {
   /** (rows, embedding width), or null where that is the hidden width. */
   Rows embedded;
 
+  /** (rows, experts): the router's logits, or null where there are no experts. */
+  Rows routes;
+
+  /** (rows, hidden): the rows that one expert was chosen by. */
+  Rows gathered;
+
+  /** (rows · chosen experts, hidden): what experts give, one expert's rows after another's. */
+  Rows mixed;
+
+  /** As {@code gate}, of experts. */
+  Rows expertGate;
+
+  /** As {@code up}, of experts. */
+  Rows expertUp;
+
   private final Session session;
   private final Architecture architecture;
   private final List<Rows> all = new ArrayList<>();
   private Rows waiting;
   private int capacity;
+
+  /** As {@code routes}, where experts are chosen. */
+  private float[] routerLogits = {};
 
   Workspace(Session session, Architecture architecture) {
     this.session = session;
@@ -75,7 +93,22 @@ final class Workspace implements AutoCloseable {
     gate = rows(rows, a.intermediate());
     up = a.gated() ? rows(rows, a.intermediate()) : null;
     embedded = isProjected(a) ? rows(rows, a.embeddingWidth()) : null;
+    if (a.experts() != null) {
+      Architecture.Experts experts = a.experts();
+      routes = rows(rows, experts.count());
+      gathered = rows(rows, a.hidden());
+      mixed = rows(Math.multiplyExact(rows, experts.chosen()), a.hidden());
+      boolean isAlike = experts.intermediate() == a.intermediate();
+      expertGate = isAlike ? gate : rows(rows, experts.intermediate());
+      expertUp = isAlike ? up : rows(rows, experts.intermediate());
+      routerLogits = new float[rows * experts.count()];
+    }
     capacity = rows;
+  }
+
+  /** (capacity, experts): room for {@code routes} where experts are chosen. */
+  float[] routerLogits() {
+    return routerLogits;
   }
 
   private Rows rows(int count, int width) {
@@ -109,7 +142,13 @@ final class Workspace implements AutoCloseable {
   /** Floats a row takes in the widest of the rows. */
   static int widest(Architecture a) {
     int inBlock = Math.max(a.intermediate(), Math.max(queries(a), keys(a)));
-    return Math.max(inBlock, Math.max(a.hidden(), a.embeddingWidth()));
+    int widest = Math.max(inBlock, Math.max(a.hidden(), a.embeddingWidth()));
+    if (a.experts() != null) {
+      Architecture.Experts experts = a.experts();
+      widest = Math.max(widest, Math.multiplyExact(experts.chosen(), a.hidden()));
+      widest = Math.max(widest, Math.max(experts.count(), experts.intermediate()));
+    }
+    return widest;
   }
 
   /**
@@ -119,7 +158,18 @@ final class Workspace implements AutoCloseable {
     long floats = 3L * a.hidden() + 2L * queries(a) + 2L * keys(a);
     floats += (a.gated() ? 2L : 1L) * a.intermediate();
     floats += isProjected(a) ? a.embeddingWidth() : 0;
-    return Float.BYTES * floats + Integer.BYTES;
+    return Float.BYTES * (floats + expertFloats(a)) + Integer.BYTES;
+  }
+
+  /** Floats a row takes in what experts have, with its weights and places. */
+  private static long expertFloats(Architecture a) {
+    Architecture.Experts experts = a.experts();
+    if (experts == null) {
+      return 0;
+    }
+    long floats = (1L + experts.chosen()) * a.hidden() + 2L * experts.count();
+    floats += experts.intermediate() == a.intermediate() ? 0 : 2L * experts.intermediate();
+    return floats + 5L * experts.chosen();
   }
 
   private static boolean isProjected(Architecture a) {

@@ -91,6 +91,14 @@ final class DeviceSession implements Session {
     return address;
   }
 
+  private long upload(Scratch.Use use, float[] values) {
+    ByteBuffer bytes = direct(values.length * Float.BYTES);
+    bytes.asFloatBuffer().put(values);
+    long address = scratch.of(use, bytes.capacity());
+    stream.upload(bytes, address);
+    return address;
+  }
+
   /** Rows from the host, (count, width), rounded to the type. */
   void upload(float[] x, int count, DeviceRows to) {
     ByteBuffer bytes = direct(Math.multiplyExact(count * to.stride(), storage.bytes()));
@@ -195,6 +203,39 @@ final class DeviceSession implements Session {
       return;
     }
     addProduct(out, activated(in, f, x, inner), to);
+  }
+
+  @Override
+  public void feedForwardOf(
+      int[] chosen,
+      Linear in,
+      Activation f,
+      Linear out,
+      Rows x,
+      Rows gathered,
+      Rows[] inner,
+      Rows y,
+      int at) {
+    long indices = upload(Scratch.Use.KEPT, chosen);
+    kernels.gather((DeviceRows) x, indices, chosen.length, ((DeviceRows) gathered).address());
+    int atHand = rows;
+    rows = chosen.length;
+    feedForward(in, f, out, gathered, inner, gathered);
+    append(gathered, y, at);
+    rows = atHand;
+  }
+
+  @Override
+  public void combine(Rows parts, int[] slots, float[] weights, boolean areRounded, Rows y) {
+    float[] given = areRounded ? storage.type().rounded(weights) : weights;
+    kernels.combine(
+        (DeviceRows) parts,
+        upload(Scratch.Use.SLOTS, slots),
+        upload(Scratch.Use.WEIGHTS, given),
+        slots.length / rows,
+        areRounded,
+        rows,
+        (DeviceRows) y);
   }
 
   private boolean fuses(Linear in, Linear out, Rows... inner) {
@@ -302,8 +343,10 @@ final class DeviceSession implements Session {
 
   @Override
   public void read(Rows x, int count, float[] to, int at) {
+    watch.lap(Stage.REST);
     float[] read = new float[count * x.width()];
     download((DeviceRows) x, count, read);
+    watch.lap(Stage.DEVICE);
     System.arraycopy(read, 0, to, at * x.width(), read.length);
   }
 

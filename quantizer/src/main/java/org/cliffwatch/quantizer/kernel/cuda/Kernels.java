@@ -192,6 +192,32 @@ final class Kernels {
     elementwise("gather", count, from, from.address(), chosen, from.stride(), to);
   }
 
+  /**
+   * @param slots (rows, each) int32
+   * @param weights (rows, each) float32
+   */
+  void combine(
+      DeviceRows parts,
+      long slots,
+      long weights,
+      int each,
+      boolean areRounded,
+      int rows,
+      DeviceRows y) {
+    elementwise(
+        "combine",
+        rows,
+        y,
+        parts.address(),
+        slots,
+        weights,
+        each,
+        areRounded ? 1 : 0,
+        y.address(),
+        y.width(),
+        y.stride());
+  }
+
   void attend(
       DeviceRows q,
       DeviceRows k,

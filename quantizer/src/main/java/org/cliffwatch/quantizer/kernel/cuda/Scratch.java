@@ -13,6 +13,8 @@ final class Scratch implements AutoCloseable {
     KEY_ROWS,
     KEPT,
     GATHERED,
+    SLOTS,
+    WEIGHTS,
     CODES,
     CODE_SCALES,
     ACTIVATED,

@@ -310,3 +310,32 @@ __device__ void gather(const T* from, const int* rows, int stride, T* to) {
     gather(from, rows, stride, to);                                             \
   }
 EACH_TYPE(GATHER)
+
+// y[r] = the sum over i of weights[r][i] * parts[slots[r][i]], in this order and in float32; the products
+// narrowed before they are summed where they are rounded. Grid: rows, columns of the stride.
+template <typename T>
+__device__ void combine(const T* parts, const int* slots, const float* weights, int each, int areRounded, T* y,
+                        int width, int stride) {
+  int column = own_column();
+  if (column >= stride) return;
+  float sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+  for (int i = 0; i < each; i++) {
+    long long at = (long long)blockIdx.x * each + i;
+    float weight = weights[at];
+    Four<T> values = four(parts + (long long)slots[at] * stride, column);
+    for (int k = 0; k < 4; k++) {
+      float product = weight * widen(values.at[k]);
+      sums[k] += areRounded ? widen(narrow<T>(product)) : product;
+    }
+  }
+  Four<T> values;
+  for (int k = 0; k < 4; k++) values.at[k] = narrow<T>(column + k < width ? sums[k] : 0.0f);
+  put(y + (long long)blockIdx.x * stride, column, values);
+}
+
+#define COMBINE(T, suffix)                                                                         \
+  LAUNCHED combine_##suffix(const T* parts, const int* slots, const float* weights, int each,      \
+                            int areRounded, T* y, int width, int stride) {                         \
+    combine(parts, slots, weights, each, areRounded, y, width, stride);                            \
+  }
+EACH_TYPE(COMBINE)

@@ -434,6 +434,49 @@ class KernelsTest {
     }
   }
 
+  /** In the order that is given, products rounded or not; to the bit. */
+  @ParameterizedTest
+  @EnumSource
+  void combine(Storage t) {
+    int[] slots = {5, 0, 3, 1, 4, 2};
+    FloatType type = t.type();
+    for (int width : WIDTHS) {
+      for (boolean areRounded : new boolean[] {false, true}) {
+        float[] parts = awkward(6, width, type);
+        float[] weights = normals(6, FloatType.FLOAT32);
+        Rows from = arrays.input(t, 6, parts);
+        Rows to = arrays.output(t, 2, width);
+        int stride = from.stride();
+        launch(
+            t,
+            "combine",
+            2,
+            blocks(stride),
+            0,
+            from.address(),
+            arrays.of(slots),
+            arrays.of(weights),
+            3,
+            areRounded ? 1 : 0,
+            to.address(),
+            width,
+            stride);
+        float[] expected = new float[2 * width];
+        for (int i = 0; i < expected.length; i++) {
+          float sum = 0;
+          for (int k = 0; k < 3; k++) {
+            int part = i / width * 3 + k;
+            float product = weights[part] * parts[slots[part] * width + i % width];
+            sum += areRounded ? type.round(product) : product;
+          }
+          expected[i] = type.round(sum);
+        }
+        assertThat(arrays.read(to)).isEqualTo(expected);
+        next();
+      }
+    }
+  }
+
   /** Codes of (rows, width), after which there are zeros. */
   private byte[] codes(long at, int rows, int width, int stride) {
     byte[] all = arrays.readBytes(at, rows * stride);
