@@ -29,6 +29,7 @@ abstract class Family {
           new Granite(),
           new Llama(),
           new Mistral(),
+          new Mixtral(),
           new Olmo2(),
           new Opt(),
           new Phi3(),
@@ -48,6 +49,8 @@ abstract class Family {
           "num_kv_heads",
           "num_heads",
           "n_head",
+          "num_local_experts",
+          "num_experts",
           "head_dim",
           "rotary_dim");
 

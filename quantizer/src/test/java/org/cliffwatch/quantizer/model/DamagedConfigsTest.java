@@ -48,6 +48,13 @@ class DamagedConfigsTest {
           "original_max_position_embeddings": 32}}
         """,
         """
+        {"model_type": "mixtral", "hidden_size": 64, "intermediate_size": 96, "vocab_size": 256,
+         "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+         "max_position_embeddings": 128, "rms_norm_eps": 1e-05, "hidden_act": "silu",
+         "sliding_window": null, "num_local_experts": 4, "num_experts_per_tok": 2,
+         "output_router_logits": false, "router_aux_loss_coef": 0.02, "rope_theta": 1000000.0}
+        """,
+        """
         {"model_type": "qwen2", "hidden_size": 64, "intermediate_size": 96, "vocab_size": 256,
          "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
          "max_position_embeddings": 128, "rms_norm_eps": 1e-06, "hidden_act": "silu",

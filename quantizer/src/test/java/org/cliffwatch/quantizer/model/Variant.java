@@ -66,6 +66,8 @@ public final class Variant {
     "llama-yarn-mscale",
     "mistral-no-window",
     "mistral-window",
+    "mixtral-two-of-four",
+    "mixtral-window",
     "olmo2-biases",
     "olmo2-post-norm",
     "opt-bare",

@@ -47,7 +47,8 @@ class BitIdentityTest {
 
   static Stream<Arguments> some() {
     return cases(
-        Stream.of("llama-llama3", "bloom-six-heads", "gpt_neo-local", "gemma2-caps"),
+        Stream.of(
+            "llama-llama3", "bloom-six-heads", "gpt_neo-local", "gemma2-caps", "mixtral-window"),
         List.of("fp32", "w8a8", "bf16"));
   }
 
@@ -69,6 +70,7 @@ class BitIdentityTest {
             "llama-llama3",
             "llama-longrope",
             "mistral-window",
+            "mixtral-window",
             "olmo2-post-norm",
             "opt-post-norm",
             "phi3-longrope",

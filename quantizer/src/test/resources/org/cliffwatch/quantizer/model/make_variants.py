@@ -34,6 +34,7 @@ BASE = {
     "gemma3_text": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, head_dim=12),
     "falcon": dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=64, bos_token_id=11, eos_token_id=11),
     "granite": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64),
+    "mixtral": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, num_local_experts=4),
 }
 ROPE = dict(rope_theta=10000.0)
 VARIANTS = {
@@ -85,6 +86,8 @@ VARIANTS = {
     "falcon-sequential": ("falcon", dict(multi_query=False, parallel_attn=False, bias=True)),
     "granite-multipliers": ("granite", dict(embedding_multiplier=3.5, residual_multiplier=0.22, attention_multiplier=0.3, logits_scaling=1.7)),
     "granite-defaults": ("granite", dict(attention_bias=True, mlp_bias=True, tie_word_embeddings=True, rms_norm_eps=1e-3)),
+    "mixtral-two-of-four": ("mixtral", dict(rms_norm_eps=1e-3, rope_parameters=dict(rope_type="default", rope_theta=500.0))),
+    "mixtral-window": ("mixtral", dict(sliding_window=4, num_local_experts=5, num_experts_per_tok=3, head_dim=12, tie_word_embeddings=True, hidden_act="gelu")),
     "bloom-residual-normalized": ("bloom", dict(apply_residual_connection_post_layernorm=True)),
 }
 VOCABULARY, TOKENS = 48, 14
