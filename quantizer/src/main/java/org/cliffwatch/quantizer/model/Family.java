@@ -35,6 +35,7 @@ abstract class Family {
           new Phi3(),
           new Qwen2(),
           new Qwen3(),
+          new Qwen3Moe(),
           new Smollm3(),
           new StableLm());
 

@@ -3,9 +3,13 @@ package org.cliffwatch.quantizer.model;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 
 /** Qwen3: Qwen2 with an RMSNorm of every head's query and key, and biases only where stated. */
-final class Qwen3 extends Qwen2 {
+class Qwen3 extends Qwen2 {
   Qwen3() {
-    super("qwen3");
+    this("qwen3");
+  }
+
+  Qwen3(String modelType) {
+    super(modelType);
   }
 
   @Override

@@ -62,6 +62,16 @@ class DamagedConfigsTest {
          "layer_types": ["full_attention", "sliding_attention"], "rope_theta": 1000000.0}
         """,
         """
+        {"model_type": "qwen3_moe", "hidden_size": 64, "intermediate_size": 96,
+         "vocab_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4,
+         "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 128,
+         "rms_norm_eps": 1e-06, "hidden_act": "silu", "use_sliding_window": false,
+         "sliding_window": 16, "max_window_layers": 2, "num_experts": 4,
+         "num_experts_per_tok": 2, "moe_intermediate_size": 32, "norm_topk_prob": true,
+         "decoder_sparse_step": 1, "mlp_only_layers": [1], "router_aux_loss_coef": 0.001,
+         "rope_theta": 1000000.0}
+        """,
+        """
         {"model_type": "gpt2", "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 128,
          "n_inner": null, "vocab_size": 256, "activation_function": "gelu_new",
          "layer_norm_epsilon": 1e-05, "scale_attn_weights": true,

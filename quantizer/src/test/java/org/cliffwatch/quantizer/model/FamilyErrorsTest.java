@@ -44,6 +44,10 @@ class FamilyErrorsTest {
         "mixtral | shared_expert_intermediate_size | 64 | not implemented in mixtral",
         "qwen2 | layer_types | [\"full_attention\"] | found 1 entries, expected one a layer: 3",
         "qwen2 | use_mrope | true | not implemented; expected false",
+        "qwen3_moe | num_experts_per_tok | 6 | found 6, expected at most the 5 there are",
+        "qwen3_moe | decoder_sparse_step | 0 | found 0, expected at least 1",
+        "qwen3_moe | mlp_only_layers | [\"first\"] | number",
+        "qwen3_moe | layer_types | [\"sliding_attention\"] | not implemented in qwen3_moe",
         "phi3 | rope_parameters | {\"rope_type\": \"llama3\"} | rope_type",
         "smollm3 | no_rope_layers | [1, 0] | expected a 0 or 1 for each of 3",
         "stablelm | qk_layernorm | true | not implemented; expected false",
@@ -93,6 +97,7 @@ class FamilyErrorsTest {
         "phi3",
         "qwen2",
         "qwen3",
+        "qwen3_moe",
         "smollm3",
         "stablelm"
       })

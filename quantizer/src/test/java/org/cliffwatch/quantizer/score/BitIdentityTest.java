@@ -76,6 +76,7 @@ class BitIdentityTest {
             "phi3-longrope",
             "qwen2-window",
             "qwen3-biases",
+            "qwen3_moe-some-dense",
             "smollm3-window",
             "stablelm-parallel"),
         Precisions.packaged().names().stream().filter(p -> !p.equals("stored")).toList());

@@ -35,6 +35,7 @@ BASE = {
     "falcon": dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=64, bos_token_id=11, eos_token_id=11),
     "granite": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64),
     "mixtral": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, num_local_experts=4),
+    "qwen3_moe": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, head_dim=12, moe_intermediate_size=24, num_experts=5, num_experts_per_tok=2),
 }
 ROPE = dict(rope_theta=10000.0)
 VARIANTS = {
@@ -88,6 +89,10 @@ VARIANTS = {
     "granite-defaults": ("granite", dict(attention_bias=True, mlp_bias=True, tie_word_embeddings=True, rms_norm_eps=1e-3)),
     "mixtral-two-of-four": ("mixtral", dict(rms_norm_eps=1e-3, rope_parameters=dict(rope_type="default", rope_theta=500.0))),
     "mixtral-window": ("mixtral", dict(sliding_window=4, num_local_experts=5, num_experts_per_tok=3, head_dim=12, tie_word_embeddings=True, hidden_act="gelu")),
+    "qwen3_moe-sparse": ("qwen3_moe", dict(attention_bias=True, rms_norm_eps=1e-3)),
+    "qwen3_moe-normalized": ("qwen3_moe", dict(norm_topk_prob=True, use_sliding_window=True, sliding_window=3, tie_word_embeddings=True, num_experts_per_tok=4)),
+    # Experts in the second layer alone: not in every second, of which the last has none.
+    "qwen3_moe-some-dense": ("qwen3_moe", dict(num_hidden_layers=4, decoder_sparse_step=2, mlp_only_layers=[3])),
     "bloom-residual-normalized": ("bloom", dict(apply_residual_connection_post_layernorm=True)),
 }
 VOCABULARY, TOKENS = 48, 14
