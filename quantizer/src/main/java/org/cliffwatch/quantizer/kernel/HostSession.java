@@ -136,6 +136,17 @@ final class HostSession implements Session {
   }
 
   @Override
+  public void clamp(Rows x, float bound) {
+    float[] values = values(x);
+    float rounded = compute.round(bound);
+    int n = rows * x.width();
+    for (int i = 0; i < n; i++) {
+      values[i] = Math.max(-rounded, Math.min(rounded, values[i]));
+    }
+    watch.lap(Stage.ELEMENTWISE);
+  }
+
+  @Override
   public void add(Rows x, Rows to) {
     int n = rows * to.width();
     operations.add(values(to), values(x), n);

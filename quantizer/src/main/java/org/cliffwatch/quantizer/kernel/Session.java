@@ -50,6 +50,9 @@ public interface Session extends AutoCloseable {
   /** x *= factor. */
   void scale(Rows x, float factor);
 
+  /** x = min(max(x, −bound), bound), of an infinity too; NaN stays. */
+  void clamp(Rows x, float bound);
+
   /** to += x. */
   void add(Rows x, Rows to);
 

@@ -31,6 +31,7 @@ import org.cliffwatch.quantizer.kernel.Normalization;
  * @param contextLength the window that the configuration states, if it does: {@code n_positions},
  *     {@code max_position_embeddings} or {@code n_ctx}
  * @param multipliers of embedding, residual stream and logits
+ * @param clip magnitude that queries, keys and values are clamped to after their norms; 0: none
  * @param experts of the layers whose weights have a router, or null: none has
  */
 public record Architecture(
@@ -49,11 +50,12 @@ public record Architecture(
     int positionOffset,
     OptionalInt contextLength,
     Multipliers multipliers,
+    float clip,
     Experts experts) {
 
   /**
    * Of a decoder whose layers have the same rotary position embeddings and no experts, and that
-   * multiplies by nothing.
+   * multiplies by nothing and clamps nothing.
    *
    * @param rotary of every layer, or null
    */
@@ -88,6 +90,7 @@ public record Architecture(
         positionOffset,
         contextLength,
         Multipliers.NONE,
+        0,
         null);
   }
 

@@ -31,6 +31,7 @@ abstract class Family {
           new Mistral(),
           new Mixtral(),
           new Olmo2(),
+          new Olmoe(),
           new Opt(),
           new Phi3(),
           new Qwen2(),

@@ -158,6 +158,11 @@ final class ForwardPass {
       normalize(block.queryNorm(), w.query, queries / block.queryNorm().width(), w.query);
       normalize(block.keyNorm(), w.key, keys / block.keyNorm().width(), w.key);
     }
+    if (architecture.clip() != 0) {
+      for (Rows each : new Rows[] {w.query, w.key, w.value}) {
+        session.clamp(each, architecture.clip());
+      }
+    }
     if (block.rotary() != null) {
       rotate(block.rotary(), w.query, shape.heads(), shape.headSize());
       rotate(block.rotary(), w.key, shape.keyHeads(), shape.headSize());

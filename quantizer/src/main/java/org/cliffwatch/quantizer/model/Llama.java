@@ -122,6 +122,11 @@ class Llama extends Family {
     return Architecture.Multipliers.NONE;
   }
 
+  /** As {@link Architecture#clip}. */
+  float clip(ConfigFields config) {
+    return 0;
+  }
+
   /** Width inside the feed-forwards that every row goes through. */
   int intermediate(ConfigFields config) {
     return config.positive("intermediate_size");
@@ -195,6 +200,7 @@ class Llama extends Family {
         0,
         OptionalInt.of(context),
         multipliers(config),
+        clip(config),
         experts(config));
   }
 

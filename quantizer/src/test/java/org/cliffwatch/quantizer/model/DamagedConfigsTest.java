@@ -117,6 +117,13 @@ class DamagedConfigsTest {
          "attention_bias": false, "rope_theta": 500000}
         """,
         """
+        {"model_type": "olmoe", "hidden_size": 64, "intermediate_size": 32, "vocab_size": 256,
+         "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4,
+         "max_position_embeddings": 128, "rms_norm_eps": 1e-05, "hidden_act": "silu",
+         "clip_qkv": 8.0, "num_experts": 8, "num_experts_per_tok": 4, "norm_topk_prob": false,
+         "router_aux_loss_coef": 0.01, "attention_bias": false, "rope_theta": 10000.0}
+        """,
+        """
         {"model_type": "smollm3", "hidden_size": 64, "intermediate_size": 96, "vocab_size": 256,
          "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
          "max_position_embeddings": 128, "rms_norm_eps": 1e-06, "hidden_act": "silu",

@@ -70,6 +70,8 @@ public final class Variant {
     "mixtral-window",
     "olmo2-biases",
     "olmo2-post-norm",
+    "olmoe-clipped",
+    "olmoe-normalized",
     "opt-bare",
     "opt-no-final-norm",
     "opt-post-norm",

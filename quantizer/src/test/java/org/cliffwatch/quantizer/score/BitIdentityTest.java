@@ -72,6 +72,7 @@ class BitIdentityTest {
             "mistral-window",
             "mixtral-window",
             "olmo2-post-norm",
+            "olmoe-clipped",
             "opt-post-norm",
             "phi3-longrope",
             "qwen2-window",

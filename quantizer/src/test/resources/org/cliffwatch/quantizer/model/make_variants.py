@@ -36,6 +36,7 @@ BASE = {
     "granite": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64),
     "mixtral": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, num_local_experts=4),
     "qwen3_moe": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, head_dim=12, moe_intermediate_size=24, num_experts=5, num_experts_per_tok=2),
+    "olmoe": dict(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, num_experts=6, num_experts_per_tok=3, eos_token_id=2),
 }
 ROPE = dict(rope_theta=10000.0)
 VARIANTS = {
@@ -93,6 +94,8 @@ VARIANTS = {
     "qwen3_moe-normalized": ("qwen3_moe", dict(norm_topk_prob=True, use_sliding_window=True, sliding_window=3, tie_word_embeddings=True, num_experts_per_tok=4)),
     # Experts in the second layer alone: not in every second, of which the last has none.
     "qwen3_moe-some-dense": ("qwen3_moe", dict(num_hidden_layers=4, decoder_sparse_step=2, mlp_only_layers=[3])),
+    "olmoe-clipped": ("olmoe", dict(clip_qkv=0.75, rope_parameters=dict(rope_type="default", rope_theta=500.0))),
+    "olmoe-normalized": ("olmoe", dict(norm_topk_prob=True, attention_bias=True, tie_word_embeddings=True, rms_norm_eps=1e-3, num_experts_per_tok=1)),
     "bloom-residual-normalized": ("bloom", dict(apply_residual_connection_post_layernorm=True)),
 }
 VOCABULARY, TOKENS = 48, 14

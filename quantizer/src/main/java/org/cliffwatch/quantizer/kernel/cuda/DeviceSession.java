@@ -181,6 +181,11 @@ final class DeviceSession implements Session {
   }
 
   @Override
+  public void clamp(Rows x, float bound) {
+    kernels.clamp((DeviceRows) x, bound, rows);
+  }
+
+  @Override
   public void add(Rows x, Rows to) {
     kernels.add((DeviceRows) to, ((DeviceRows) x).address(), rows);
   }

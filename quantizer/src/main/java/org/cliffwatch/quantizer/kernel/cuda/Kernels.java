@@ -158,6 +158,10 @@ final class Kernels {
     elementwise("scale", rows, x, x.address(), factor, x.width(), x.stride());
   }
 
+  void clamp(DeviceRows x, float bound, int rows) {
+    elementwise("clamp", rows, x, x.address(), bound, x.stride());
+  }
+
   void add(DeviceRows x, long y, int rows) {
     elementwise("add", rows, x, x.address(), y, x.width(), x.stride());
   }

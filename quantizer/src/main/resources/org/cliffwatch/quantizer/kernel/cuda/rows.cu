@@ -248,6 +248,27 @@ __device__ void scale(T* x, float factor, int width, int stride) {
   }
 EACH_TYPE(SCALE)
 
+// x into [-bound, bound]; NaN stays. Grid: rows, columns of the stride.
+template <typename T>
+__device__ void clamp(T* x, float bound, int stride) {
+  T* row = x + (long long)blockIdx.x * stride;
+  int column = own_column();
+  if (column >= stride) return;
+  Four<T> values = four(row, column);
+  for (int k = 0; k < 4; k++) {
+    float value = widen(values.at[k]);
+    if (value > bound) values.at[k] = narrow<T>(bound);
+    if (value < -bound) values.at[k] = narrow<T>(-bound);
+  }
+  put(row, column, values);
+}
+
+#define CLAMP(T, suffix)                                       \
+  LAUNCHED clamp_##suffix(T* x, float bound, int stride) {     \
+    clamp(x, bound, stride);                                   \
+  }
+EACH_TYPE(CLAMP)
+
 // x += y, of equal strides. Grid: rows, columns of the stride.
 template <typename T>
 __device__ void add(T* x, const T* y, int width, int stride) {

@@ -373,6 +373,25 @@ class KernelsTest {
 
   @ParameterizedTest
   @EnumSource
+  void clamp(Storage t) {
+    float bound = 0.3f;
+    for (int width : WIDTHS) {
+      for (int rows : ROWS) {
+        float[] x = awkward(rows, width, t.type());
+        Rows on = arrays.inPlace(t, rows, x);
+        launch(t, "clamp", rows, blocks(on.stride()), 0, on.address(), bound, on.stride());
+        float rounded = t.type().round(bound);
+        for (int i = 0; i < x.length; i++) {
+          x[i] = Math.max(-rounded, Math.min(rounded, x[i]));
+        }
+        assertThat(arrays.read(on)).isEqualTo(x);
+        next();
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
   void rotate(Storage t) {
     int[] positions = {2, 0, 5};
     for (int headSize : new int[] {2, 5, 40, 64, 128}) {
