@@ -45,17 +45,22 @@ final class BareProducts {
 
   private record Shape(int outputs, int inputs) {}
 
-  BareProducts(Path checkpoint) {
+  /** Those of a checkpoint, or null: how many rows an expert gets is known only afterwards. */
+  static BareProducts of(Path checkpoint) {
     try (Checkpoint opened = Checkpoint.open(checkpoint)) {
       Inventory inventory = Inventory.of(opened);
-      List<List<Inventory.Matrix>> all = inventory.layers();
-      this.layers = shapes(all.subList(0, all.size() - AFTER_ATTENTION));
-      this.last = shapes(all.subList(all.size() - AFTER_ATTENTION, all.size()));
-      int vocabulary = inventory.architecture().vocabulary();
-      int measured = Math.min(TOKENS, vocabulary);
-      this.head = new Shape(measured, inventory.architecture().embeddingWidth());
-      this.tokens = (double) vocabulary / measured;
+      return inventory.architecture().experts() == null ? new BareProducts(inventory) : null;
     }
+  }
+
+  private BareProducts(Inventory inventory) {
+    List<List<Inventory.Matrix>> all = inventory.layers();
+    this.layers = shapes(all.subList(0, all.size() - AFTER_ATTENTION));
+    this.last = shapes(all.subList(all.size() - AFTER_ATTENTION, all.size()));
+    int vocabulary = inventory.architecture().vocabulary();
+    int measured = Math.min(TOKENS, vocabulary);
+    this.head = new Shape(measured, inventory.architecture().embeddingWidth());
+    this.tokens = (double) vocabulary / measured;
   }
 
   private static List<Shape> shapes(List<List<Inventory.Matrix>> layers) {

@@ -82,7 +82,7 @@ public sealed class ScoreBench implements Callable<Integer> permits PeersBench {
     List<Item> items = measurement.items();
     Backend backend = Backends.open(Backends.AUTO);
     BareProducts bare =
-        backend.name().equals("onednn") ? new BareProducts(measurement.checkpoint()) : null;
+        backend.name().equals("onednn") ? BareProducts.of(measurement.checkpoint()) : null;
     Map<Measured, Result> results = new LinkedHashMap<>();
     Map<String, List<double[]>> answers = new LinkedHashMap<>();
     for (int r = 1; r <= measurement.repeat(); r++) {

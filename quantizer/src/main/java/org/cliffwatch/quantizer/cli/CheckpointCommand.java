@@ -157,6 +157,11 @@ public final class CheckpointCommand implements Callable<Integer> {
       sizes.put("layers", a.layers());
       sizes.put("hidden", a.hidden());
       sizes.put("intermediate", a.intermediate());
+      if (a.experts() != null) {
+        sizes.put("experts", a.experts().count());
+        sizes.put("experts_a_token", a.experts().chosen());
+        sizes.put("expert_intermediate", a.experts().intermediate());
+      }
       sizes.put("heads", a.attention().get(0).heads());
       sizes.put("key_value_heads", a.attention().get(0).keyHeads());
       sizes.put("head", a.attention().get(0).headSize());

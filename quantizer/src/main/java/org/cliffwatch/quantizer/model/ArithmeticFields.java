@@ -62,6 +62,28 @@ final class ArithmeticFields {
       new Neutral(
           "the width inside the feed-forward",
           (value, config, read) -> isNumber(value, read.intermediate()));
+  private static final Neutral CHOSEN =
+      new Neutral(
+          "the number of experts that a row goes through",
+          (value, config, read) ->
+              ofExperts(value.isIntegralNumber(), read, e -> isNumber(value, e.chosen())));
+  private static final Neutral EXPERT_INNER =
+      new Neutral(
+          "the width inside an expert",
+          (value, config, read) ->
+              ofExperts(value.isIntegralNumber(), read, e -> isNumber(value, e.intermediate())));
+  private static final Neutral NORMALIZED =
+      new Neutral(
+          "true or false, as the family has it",
+          (value, config, read) ->
+              ofExperts(value.isBoolean(), read, e -> value.booleanValue() == e.isNormalized()));
+  private static final Neutral EVERY_LAYER =
+      new Neutral(
+          "1: experts in every layer",
+          (value, config, read) ->
+              ofExperts(value.isIntegralNumber(), read, e -> isNumber(value, 1)));
+  private static final Neutral SOFTMAX =
+      new Neutral("softmax", (value, config, read) -> value.asText().equals("softmax"));
   private static final Neutral THETA =
       new Neutral("10000", (value, config, read) -> isNumber(value, 10_000));
   private static final Neutral FRACTION =
@@ -176,7 +198,7 @@ final class ArithmeticFields {
     add(ON, "scale_attn_weights");
     add(HEAD_SIZE, "query_pre_attn_scalar", "head_dim", "attention_head_dim");
     add(SCALE, "attention_multiplier", "attention_scale", "attn_scale", "softmax_scale");
-    // Experts, and attention of other kinds: Mixtral, DeepSeek, Llama 4.
+    // Experts, and attention of other kinds: Mixtral, Qwen 3, DeepSeek, Llama 4.
     add(
         OFF,
         "num_experts",
@@ -195,6 +217,13 @@ final class ArithmeticFields {
         "multi_query",
         "use_bidirectional_attention",
         "num_sink_tokens");
+    add(CHOSEN, "num_experts_per_tok");
+    add(EXPERT_INNER, "moe_intermediate_size");
+    add(NORMALIZED, "norm_topk_prob");
+    add(EVERY_LAYER, "decoder_sparse_step", "moe_layer_freq");
+    add(OFF, "mlp_only_layers", "first_k_dense_replace");
+    add(SOFTMAX, "scoring_func");
+    add(ONE, "n_group", "topk_group");
     add(HEAD_SIZE, "v_head_dim");
     add(ON, "is_causal");
     add(
@@ -315,6 +344,12 @@ final class ArithmeticFields {
         || (value.isBoolean() && !value.booleanValue())
         || (value.isNumber() && value.doubleValue() == 0)
         || (value.isContainerNode() && value.isEmpty());
+  }
+
+  /** Without experts, what is said of them changes nothing, if it can be said at all. */
+  private static boolean ofExperts(
+      boolean canBeSaid, Architecture read, Predicate<Architecture.Experts> test) {
+    return canBeSaid && (read.experts() == null || test.test(read.experts()));
   }
 
   private static boolean seesAll(JsonNode window, Architecture read) {

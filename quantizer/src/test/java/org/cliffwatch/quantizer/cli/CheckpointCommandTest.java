@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.checkpoint.SmallModels;
+import org.cliffwatch.quantizer.model.Variant;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -58,6 +59,27 @@ class CheckpointCommandTest {
         .hasToString("\"model.embed_tokens.weight 281 × 64, also the vocabulary projection\"");
     assertThat(run("inspect", folder.toString())).isZero();
     assertThat(output).contains("model.layers.*.self_attn.q_proj.weight 64 × 64");
+  }
+
+  @Test
+  void saysWhatOfExpertsIsQuantized() throws IOException {
+    Variant.of("qwen3_moe-some-dense").write(folder);
+    assertThat(run("inspect", "--format", "json", folder.toString())).isZero();
+    JsonNode facts = new ObjectMapper().readTree(output);
+    assertThat(facts.at("/sizes/experts").intValue()).isEqualTo(5);
+    assertThat(facts.at("/sizes/experts_a_token").intValue()).isEqualTo(2);
+    assertThat(facts.at("/sizes/expert_intermediate").intValue()).isEqualTo(24);
+    assertThat(facts.get("quantized"))
+        .extracting(JsonNode::textValue)
+        .contains(
+            "model.layers.*.mlp.gate_proj.weight 40 × 32, 3 times",
+            "model.layers.*.mlp.experts.*.down_proj.weight 32 × 24, 5 times");
+    assertThat(facts.get("not_quantized"))
+        .extracting(JsonNode::textValue)
+        .containsExactly(
+            "model.embed_tokens.weight 48 × 32",
+            "model.layers.*.mlp.gate.weight 5 × 32",
+            "lm_head.weight 48 × 32");
   }
 
   @Test

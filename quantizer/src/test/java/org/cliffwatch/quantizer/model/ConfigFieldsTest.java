@@ -123,6 +123,10 @@ class ConfigFieldsTest {
         "gemma3_text-two-bases | {\"layer_types\": null, \"sliding_window_pattern\": 2}",
         "phi3-longrope | {\"rope_parameters\": {\"type\": \"su\", \"rope_theta\": 100, \"short_factor\":"
             + " [1, 1.25, 1.5, 2], \"long_factor\": [1.5, 3, 5, 9]}, \"embd_pdrop\": 0.5}",
+        "llama-linear | {\"num_experts_per_tok\": 2, \"norm_topk_prob\": true}",
+        "mixtral-window | {\"norm_topk_prob\": true, \"decoder_sparse_step\": 1,"
+            + " \"mlp_only_layers\": [], \"moe_intermediate_size\": 40, \"router_jitter_noise\": 0.5}",
+        "qwen3_moe-sparse | {\"max_window_layers\": 1, \"output_router_logits\": true}",
         "gpt2-unscaled | {\"num_key_value_heads\": 4, \"rope_scaling\": {\"type\": \"default\"}}",
         "gpt2-unscaled | {\"position_embedding_type\": \"absolute\", \"norm_type\": \"layer_norm\"}"
       })
@@ -143,6 +147,8 @@ class ConfigFieldsTest {
     "gpt2-unscaled, n_head, num_attention_heads",
     "gpt2-unscaled, n_embd, hidden_size",
     "gptj-rotary, n_layer, num_hidden_layers",
+    "mixtral-window, num_local_experts, num_experts",
+    "olmoe-clipped, num_experts, num_local_experts",
     "gpt_neo-local, num_heads, num_attention_heads",
     "bloom-six-heads, n_head, num_attention_heads"
   })

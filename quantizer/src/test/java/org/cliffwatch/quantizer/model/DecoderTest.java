@@ -59,6 +59,15 @@ class DecoderTest {
     }
   }
 
+  /** What two experts give of a row of 32 is wider than any other array of it. */
+  @Test
+  void whatExpertsGiveFitsAnArray() throws IOException {
+    try (Checkpoint checkpoint = Checkpoint.open(Variant.of("mixtral-two-of-four").write(folder));
+        Decoder decoder = open(checkpoint, Long.MAX_VALUE)) {
+      assertThat(decoder.mostRows()).isEqualTo((Integer.MAX_VALUE - 8) / (2 * 32));
+    }
+  }
+
   @Test
   void closedDecoderComputesNothing() throws IOException {
     try (Checkpoint checkpoint = Checkpoint.open(Variant.of("llama-linear").write(folder))) {

@@ -41,6 +41,8 @@ class FamilyErrorsTest {
         "mistral | attention_bias | true | not implemented in mistral",
         "mixtral | num_experts_per_tok | 5 | found 5, expected at most the 4 there are",
         "mixtral | num_local_experts | 0 | found 0, expected at least 1",
+        "mixtral | norm_topk_prob | false | not implemented in mixtral",
+        "mixtral | decoder_sparse_step | 2 | not implemented in mixtral",
         "mixtral | shared_expert_intermediate_size | 64 | not implemented in mixtral",
         "qwen2 | layer_types | [\"full_attention\"] | found 1 entries, expected one a layer: 3",
         "qwen2 | use_mrope | true | not implemented; expected false",
