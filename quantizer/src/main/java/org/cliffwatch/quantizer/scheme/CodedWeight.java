@@ -60,6 +60,28 @@ public final class CodedWeight implements WeightRows {
     this.packed = new byte[rows * rowBytes];
   }
 
+  /** Of signed codes with scales for groups of columns. */
+  static CodedWeight of(QuantizedWeight weight) {
+    int columns = weight.columns();
+    Blocks blocks = new Blocks.Grid(weight.rows(), columns, 1, weight.group());
+    int smallest = -(1 << (weight.bits() - 1));
+    float[] values = new float[1 << weight.bits()];
+    for (int code = 0; code < values.length; code++) {
+      values[code] = smallest + code;
+    }
+    CodedWeight coded =
+        new CodedWeight(
+            weight.name(), weight.rows(), columns, values, blocks, weight.scales(), null);
+    byte[] row = new byte[columns];
+    for (int r = 0; r < weight.rows(); r++) {
+      for (int c = 0; c < columns; c++) {
+        row[c] = (byte) (weight.codes()[r * columns + c] - smallest);
+      }
+      coded.put(r, row, 0);
+    }
+    return coded;
+  }
+
   /**
    * Some rows of a weight that is larger.
    *

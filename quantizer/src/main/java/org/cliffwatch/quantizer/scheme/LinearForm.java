@@ -26,12 +26,12 @@ public sealed interface LinearForm {
   record WeightOnly(QuantizedWeight weight) implements LinearForm {}
 
   /**
-   * {@code y = x̂ Ŵᵀ} with a weight in blocks of any kind, unpacked while multiplying, float32
-   * products.
+   * {@code y = x̂ Ŵᵀ} with a weight in blocks of any kind, unpacked while multiplying; x̂ and Ŵ
+   * rounded to {@code type}, products accumulated in float32.
    *
    * @param inputs how x̂ is made of x; null: it is x
    */
-  record Coded(CodedWeight weight, InputQuantizer inputs) implements LinearForm {}
+  record Coded(CodedWeight weight, InputQuantizer inputs, FloatType type) implements LinearForm {}
 
   /**
    * Each input row is quantized as it comes, to codes of 8 bits and a scale; {@code y = acc · s_x ·

@@ -1,7 +1,6 @@
 package org.cliffwatch.quantizer.scheme;
 
 import org.cliffwatch.quantizer.InvalidInputException;
-import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 
 /**
@@ -16,17 +15,11 @@ final class Stored implements Scheme {
 
   @Override
   public void check(Precision precision) {
-    if (precision.weightBits() != 0
-        || precision.activationBits() != 0
-        || precision.compute() != FloatType.FLOAT32) {
+    if (precision.weightBits() != 0 || precision.activationBits() != 0) {
       throw new InvalidInputException(
           ("precision %s: scheme stored has weight_bits 0 and activation_bits 0, for what the"
-                  + " checkpoint says, and compute float32; found %s, %s, %s")
-              .formatted(
-                  precision.name(),
-                  precision.weightBits(),
-                  precision.activationBits(),
-                  Precisions.spelled(precision.compute())));
+                  + " checkpoint says; found %s and %s")
+              .formatted(precision.name(), precision.weightBits(), precision.activationBits()));
     }
     Precisions.refuseOptions(precision);
   }
@@ -34,7 +27,7 @@ final class Stored implements Scheme {
   @Override
   public LinearForm prepare(WeightRows weight, Precision precision) {
     return weight instanceof StoredWeight stored
-        ? stored.form()
+        ? stored.form(precision.compute())
         : new LinearForm.Floating(weight, precision.compute());
   }
 }

@@ -2,6 +2,7 @@ package org.cliffwatch.quantizer.scheme;
 
 import java.util.function.Supplier;
 import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 
 /**
@@ -23,8 +24,8 @@ public interface StoredWeight extends WeightRows {
     return inputs() == null ? "inputs as they are" : "inputs " + inputs().describe();
   }
 
-  /** What is multiplied by, as the file has it. */
-  default LinearForm form() {
+  /** What is multiplied by, as the file has it; in {@code type} where that is no integer. */
+  default LinearForm form(FloatType type) {
     CodedWeight coded = coded();
     if (inputs() != null && inputs().isInteger()) {
       var integers = coded.integers();
@@ -32,7 +33,7 @@ public interface StoredWeight extends WeightRows {
         return new LinearForm.IntegerProduct(integers.get(), inputs());
       }
     }
-    return new LinearForm.Coded(coded, inputs());
+    return new LinearForm.Coded(coded, inputs(), type);
   }
 
   /** Rows {@code source[0]}, {@code source[1]}, … of it. */

@@ -32,15 +32,16 @@ public final class Vectorwise implements Scheme {
 
   @Override
   public void check(Precision precision) {
+    int width = precision.compute() == FloatType.FLOAT32 ? 32 : 16;
     boolean weightOnly =
-        precision.activationBits() == 32
-            && precision.compute() == FloatType.FLOAT32
+        precision.activationBits() == width
             && (precision.weightBits() == 8 || precision.weightBits() == 4);
     boolean integer = precision.activationBits() == 8 && precision.weightBits() == 8;
     if (!weightOnly && !integer) {
       throw new InvalidInputException(
-          ("precision %s: scheme vectorwise makes weight_bits 8 or 4 with activation_bits 32 and"
-                  + " compute float32, or weight_bits 8 with activation_bits 8; found %s, %s, %s")
+          ("precision %s: scheme vectorwise makes weight_bits 8 or 4 with activation_bits of the"
+                  + " compute type's width, or weight_bits 8 with activation_bits 8; found %s, %s,"
+                  + " %s")
               .formatted(
                   precision.name(),
                   precision.weightBits(),
@@ -53,9 +54,12 @@ public final class Vectorwise implements Scheme {
   @Override
   public LinearForm prepare(WeightRows weight, Precision precision) {
     QuantizedWeight quantized = quantize(weight, precision.weightBits());
-    return precision.activationBits() == 8
-        ? new LinearForm.IntegerProduct(quantized)
-        : new LinearForm.WeightOnly(quantized);
+    if (precision.activationBits() == 8) {
+      return new LinearForm.IntegerProduct(quantized);
+    }
+    return precision.compute() == FloatType.FLOAT32
+        ? new LinearForm.WeightOnly(quantized)
+        : new LinearForm.Coded(CodedWeight.of(quantized), null, precision.compute());
   }
 
   private static QuantizedWeight quantize(WeightRows weight, int bits) {

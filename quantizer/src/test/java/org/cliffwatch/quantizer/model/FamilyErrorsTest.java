@@ -34,7 +34,7 @@ class FamilyErrorsTest {
         "llama | hidden_size | 0 | found 0, expected at least 1",
         "llama | hidden_size | \"32\" | expected an integer",
         "llama | num_key_value_heads | 3 | expected a divisor of num_attention_heads 4",
-        "llama | quantization_config | {\"quant_method\": \"gptq\"} | already quantized",
+        "llama | quantization_config | {\"quant_method\": \"quip\"} | not implemented; expected awq",
         "llama | logit_softcapping | 30.0 | not implemented in llama",
         "llama | is_encoder_decoder | true | not implemented; expected false",
         "llama | rope_interleaved | true | not implemented; expected false",

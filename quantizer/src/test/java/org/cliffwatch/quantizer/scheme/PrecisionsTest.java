@@ -18,10 +18,21 @@ class PrecisionsTest {
   @TempDir Path folder;
 
   @Test
-  void packagedRowsAreTheEight() {
+  void packagedRowsAreThese() {
     Precisions precisions = Precisions.packaged();
     assertThat(precisions.names())
-        .containsExactly("fp32", "bf16", "fp16", "w8", "w4", "w8a8", "w8a8-bf16", "w8a8-fp16");
+        .containsExactly(
+            "fp32",
+            "bf16",
+            "fp16",
+            "w8",
+            "w4",
+            "w8a8",
+            "w8a8-bf16",
+            "w8a8-fp16",
+            "w4-bf16",
+            "stored",
+            "stored-bf16");
     assertThat(precisions.named("w8a8-bf16"))
         .isEqualTo(new Precision("w8a8-bf16", "vectorwise", 8, 8, FloatType.BFLOAT16, Map.of()));
   }
@@ -44,6 +55,7 @@ class PrecisionsTest {
         "x: {scheme: float, weight_bits: eight, activation_bits: 8, compute: float32} | expected a number of bits",
         "x: {scheme: float, weight_bits: 8, activation_bits: 32, compute: float32} | weight_bits and activation_bits 32",
         "x: {scheme: vectorwise, weight_bits: 8, activation_bits: 8, compute: float32, grup: 32} | no option 'grup'",
+        "x: {scheme: stored, weight_bits: 4, activation_bits: 0, compute: float32} | found 4 and 0",
         "x: [1 | line",
         "[] | expected a mapping"
       })

@@ -80,7 +80,7 @@ class BitIdentityTest {
             "qwen3_moe-some-dense",
             "smollm3-window",
             "stablelm-parallel"),
-        Precisions.packaged().names().stream().filter(p -> !p.equals("stored")).toList());
+        Precisions.packaged().names().stream().filter(p -> !p.startsWith("stored")).toList());
   }
 
   /** Quantized checkpoints: a product in panels, one of integers, and inputs in groups. */
@@ -126,6 +126,7 @@ class BitIdentityTest {
   @MethodSource("all")
   void scoreDependsOnItsRequestAloneOnAGpu(String variant, String precision) throws Exception {
     assumeTrue(OfferedBackends.gpu(), "there is no GPU");
+    assumeTrue(!precision.equals("w4-bf16"), "cuda refuses codes in 16 bits");
     check(variant, precision, "cuda", REQUESTS_ON_A_GPU);
   }
 

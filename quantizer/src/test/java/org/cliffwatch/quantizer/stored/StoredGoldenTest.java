@@ -34,6 +34,9 @@ class StoredGoldenTest {
 
   private static final double FOUR_BITS = 0.2;
 
+  /** 2⁻⁸ of logits of some units, and a code more or less. */
+  private static final double BFLOAT16 = 0.2;
+
   /** Two precisions are this near where both are of the same model: half of its spread at least. */
   private static final double OTHER_PRECISION = 3;
 
@@ -119,6 +122,15 @@ class StoredGoldenTest {
     for (String precision : List.of("fp32", "bf16", "w8a8", "w4")) {
       assertThat(worst(name, precision, "onednn", golden)).isLessThan(OTHER_PRECISION);
     }
+  }
+
+  /** Of 16 bits everywhere as far from float32 as transformers' own run is, about. */
+  @ParameterizedTest
+  @MethodSource("namesAndBackends")
+  void storedInSixteenBitsIsNearTheLibrary(String name, String backend) throws IOException {
+    Tensors golden = StoredGolden.golden(name);
+    double tolerance = golden.has("x") && name.contains("fp4") ? 2 * FOUR_BITS : BFLOAT16;
+    assertThat(worst(name, "stored-bf16", backend, golden)).isLessThan(tolerance);
   }
 
   @Test

@@ -37,10 +37,10 @@ final class DeviceLinear implements Linear {
     this.outputs = projections.stream().mapToInt(each -> each.weight().rows()).toArray();
     Device device = backend.device();
     Packing packing = backend.packing();
-    if (forms.stream().anyMatch(DeviceLinear::isStored)) {
+    if (forms.stream().anyMatch(DeviceLinear::isCoded)) {
       throw new InvalidInputException(
-          "precision stored: backend cuda does not multiply the codes of quantized checkpoints;"
-              + " expected backend onednn or reference");
+          "backend cuda multiplies by codes with one scale a row in float32, and not by those of"
+              + " quantized checkpoints or in 16 bits; expected backend onednn or reference");
     }
     try {
       if (forms.get(0) instanceof LinearForm.IntegerProduct) {
@@ -63,7 +63,7 @@ final class DeviceLinear implements Linear {
     }
   }
 
-  private static boolean isStored(LinearForm form) {
+  private static boolean isCoded(LinearForm form) {
     return form instanceof LinearForm.Coded || form.inputs() != null;
   }
 

@@ -17,9 +17,9 @@ import org.cliffwatch.quantizer.scheme.CodedWeight;
 import org.cliffwatch.quantizer.scheme.InputQuantizer;
 
 /**
- * Layers that share an input, their weights packed codes: a panel of outputs at a time is unpacked
- * to float32 and multiplied by every tile of rows, so that unpacking costs a call of hundreds of
- * rows little, and memory beyond the codes is one panel a thread.
+ * Layers that share an input, their weights packed codes: a panel of outputs at a time is unpacked,
+ * rounded to the compute type and multiplied by every tile of rows, so that unpacking costs a call
+ * of hundreds of rows little, and memory beyond the codes is one panel a thread.
  */
 final class CodedLinear implements Linear {
   /** Outputs of a panel: of 1536 inputs it is 384 KiB, which stays in a core's cache. */
@@ -95,7 +95,7 @@ final class CodedLinear implements Linear {
 
   private void apply(
       Workspace workspace, float[] x, int first, int rows, Stopwatch watch, float[][] y) {
-    int rowBytes = inputs() * Float.BYTES;
+    int rowBytes = matmul.product().rowBytes(inputs());
     int tiles = Blocks.parts(rows, matmul.rows());
     pack(x, first, rows, workspace.source(tiles * matmul.rows() * rowBytes));
     Panel panel = workspace.panel(matmul);
@@ -105,7 +105,7 @@ final class CodedLinear implements Linear {
       for (int output = 0; output < outputs; output += PANEL) {
         int width = Math.min(PANEL, outputs - output);
         watch.lap(Stage.QUANTIZATION);
-        dnnl_memory unpacked = panel.fill(part.weight(), output, width);
+        dnnl_memory unpacked = panel.fill(part.weight(), output, width, compute);
         float[] bias = part.biases() == null ? null : part.biases().get(output / PANEL);
         for (int row = 0; row < rows; row += matmul.rows()) {
           ByteBuffer products = workspace.multiply(matmul, unpacked, row * rowBytes);
@@ -124,16 +124,29 @@ final class CodedLinear implements Linear {
 
   private void pack(float[] x, int first, int rows, ByteBuffer source) {
     int width = inputs();
+    int rowBytes = matmul.product().rowBytes(width);
     float[] quantized = inputs == null ? null : new float[width];
     for (int t = 0; t < rows; t++) {
       int at = (first + t) * width;
-      int to = t * width * Float.BYTES;
       if (inputs == null) {
-        RowPacker.float32(x, at, width, source, to);
+        pack(matmul.product(), x, at, width, source, t * rowBytes);
       } else {
         inputs.apply(x, at, width, quantized, 0);
-        RowPacker.float32(quantized, 0, width, source, to);
+        VectorRounding.round(compute, quantized, 0, width);
+        pack(matmul.product(), quantized, 0, width, source, t * rowBytes);
       }
+    }
+  }
+
+  /**
+   * Lays out a row, rounded already, as the product takes inputs and, before they are blocked,
+   * weights.
+   */
+  static void pack(Product product, float[] row, int at, int width, ByteBuffer to, int byteAt) {
+    if (product == Product.BFLOAT16) {
+      RowPacker.bfloat16(row, at, width, to, byteAt);
+    } else {
+      RowPacker.float32(row, at, width, to, byteAt);
     }
   }
 

@@ -69,7 +69,7 @@ final class OneDnnBackend extends HostBackend {
     if (forms.get(0) instanceof LinearForm.Coded coded) {
       return new CodedLinear(
           workspaces,
-          packing.panels(coded.weight().columns()),
+          packing.panels(coded.weight().columns(), coded.type()),
           coded.inputs(),
           forms.stream().map(form -> ((LinearForm.Coded) form).weight()).toList(),
           projections.stream().map(Projection::bias).collect(Collectors.toList()),

@@ -66,8 +66,14 @@ final class Packing {
   }
 
   /** Tiles of rows by a panel of a {@link CodedLinear}. */
-  Matmul panels(int inputs) {
-    return matmuls.of(Product.FLOAT32, inputs, CodedLinear.PANEL).get(0);
+  Matmul panels(int inputs, FloatType type) {
+    Product product =
+        type == FloatType.BFLOAT16 && hasBfloat16() ? Product.BFLOAT16 : Product.FLOAT32;
+    return matmuls.of(product, inputs, CodedLinear.PANEL).get(0);
+  }
+
+  private boolean hasBfloat16() {
+    return library.instructionSet().includes(InstructionSet.AVX512_BF16);
   }
 
   private interface Block {
@@ -93,10 +99,7 @@ final class Packing {
   Layer floating(WeightRows weight, FloatType type, int first, int outputs) {
     Product product =
         switch (type) {
-          case BFLOAT16 ->
-              library.instructionSet().includes(InstructionSet.AVX512_BF16)
-                  ? Product.BFLOAT16
-                  : Product.FLOAT32_BY_BFLOAT16;
+          case BFLOAT16 -> hasBfloat16() ? Product.BFLOAT16 : Product.FLOAT32_BY_BFLOAT16;
           case FLOAT16 -> Product.FLOAT32_BY_FLOAT16;
           case FLOAT32 -> Product.FLOAT32;
         };

@@ -1,10 +1,12 @@
 package org.cliffwatch.quantizer.kernel.onednn;
 
-import java.nio.FloatBuffer;
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import org.bytedeco.dnnl.dnnl_memory;
 import org.bytedeco.dnnl.dnnl_memory_desc;
+import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.WeightRows;
+import org.cliffwatch.quantizer.kernel.vector.VectorRounding;
 
 /**
  * Room for some rows of a weight that is unpacked as it is multiplied, in the layout of a matmul of
@@ -17,27 +19,33 @@ final class Panel implements AutoCloseable {
   private final Owned<dnnl_memory> plain;
   private final Owned<dnnl_memory> blocked;
   private final Reorder reorder;
-  private final FloatBuffer rows;
+  private final ByteBuffer rows;
+  private final Product product;
 
   Panel(OneDnn library, Matmul matmul) {
     outputs = matmul.outputs();
+    product = matmul.product();
     row = new float[matmul.inputs()];
     plainLayout = matmul.plainWeights();
     plain = Owned.memory(library, plainLayout.get());
     blocked = Owned.memory(library, matmul.weights());
     reorder = new Reorder(library, plainLayout.get(), matmul.weights());
-    rows = PackedWeight.buffer(plain.get(), plainLayout.get()).asFloatBuffer();
+    rows = PackedWeight.buffer(plain.get(), plainLayout.get());
   }
 
-  /** Unpacks rows {@code [first, first + count)}; outputs beyond them are zero. */
-  dnnl_memory fill(WeightRows weight, int first, int count) {
+  /**
+   * Unpacks rows {@code [first, first + count)}, rounded to the type; outputs beyond them are zero.
+   */
+  dnnl_memory fill(WeightRows weight, int first, int count, FloatType type) {
+    int width = weight.columns();
     for (int o = 0; o < outputs; o++) {
       if (o < count) {
         weight.row(first + o, row);
+        VectorRounding.round(type, row, 0, width);
       } else {
         Arrays.fill(row, 0);
       }
-      rows.put(o * row.length, row, 0, row.length);
+      CodedLinear.pack(product, row, 0, width, rows, o * product.rowBytes(width));
     }
     reorder.execute(plain.get(), blocked.get());
     return blocked.get();

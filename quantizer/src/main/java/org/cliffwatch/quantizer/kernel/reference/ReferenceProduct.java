@@ -2,6 +2,7 @@ package org.cliffwatch.quantizer.kernel.reference;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 import org.cliffwatch.quantizer.scheme.CodedWeight;
 import org.cliffwatch.quantizer.scheme.InputQuantizer;
@@ -158,8 +159,10 @@ interface ReferenceProduct extends AutoCloseable {
 
     private final CodedWeight weight;
     private final InputQuantizer quantizer;
+    private final FloatType type;
 
     Coded(LinearForm.Coded form) {
+      this.type = form.type();
       this.weight = form.weight();
       this.quantizer = form.inputs();
     }
@@ -174,6 +177,7 @@ interface ReferenceProduct extends AutoCloseable {
         for (int t = 0; t < rows; t++) {
           quantizer.apply(x, t * inputs, inputs, quantized, t * inputs);
         }
+        quantized = type.rounded(quantized);
       }
       float[] row = new float[inputs];
       for (int first = 0; first < outputs; first += PANEL) {
@@ -181,7 +185,7 @@ interface ReferenceProduct extends AutoCloseable {
         float[] unpacked = new float[panel * inputs];
         for (int o = 0; o < panel; o++) {
           weight.row(first + o, row);
-          System.arraycopy(row, 0, unpacked, o * inputs, inputs);
+          System.arraycopy(type.rounded(row), 0, unpacked, o * inputs, inputs);
         }
         int panelStart = first;
         try (Nd4jMatrix matrix = new Nd4jMatrix(unpacked, panel, inputs, Nd4jMatrix.ROUNDED_TILE)) {
