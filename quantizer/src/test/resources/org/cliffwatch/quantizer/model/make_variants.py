@@ -92,7 +92,7 @@ VARIANTS = {
     "mixtral-window": ("mixtral", dict(sliding_window=4, num_local_experts=5, num_experts_per_tok=3, head_dim=12, tie_word_embeddings=True, hidden_act="gelu")),
     "qwen3_moe-sparse": ("qwen3_moe", dict(attention_bias=True, rms_norm_eps=1e-3)),
     "qwen3_moe-normalized": ("qwen3_moe", dict(norm_topk_prob=True, use_sliding_window=True, sliding_window=3, tie_word_embeddings=True, num_experts_per_tok=4)),
-    # Experts in the second layer alone: not in every second, of which the last has none.
+    # Experts in every second layer, were it not for the last.
     "qwen3_moe-some-dense": ("qwen3_moe", dict(num_hidden_layers=4, decoder_sparse_step=2, mlp_only_layers=[3])),
     "olmoe-clipped": ("olmoe", dict(clip_qkv=0.75, rope_parameters=dict(rope_type="default", rope_theta=500.0))),
     "olmoe-normalized": ("olmoe", dict(norm_topk_prob=True, attention_bias=True, tie_word_embeddings=True, rms_norm_eps=1e-3, num_experts_per_tok=1)),

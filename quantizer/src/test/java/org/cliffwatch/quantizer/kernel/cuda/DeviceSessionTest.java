@@ -358,6 +358,55 @@ class DeviceSessionTest {
     }
   }
 
+  /** Each row's feed-forward is what it is among all rows, whichever rows are beside it. */
+  @ParameterizedTest
+  @EnumSource(FloatType.class)
+  void chosenRowsAndTheirSums(FloatType type) {
+    SplittableRandom random = new SplittableRandom(9);
+    int rows = 40;
+    int hidden = 17;
+    float[] x = awkward(random, rows, hidden, type);
+    int[] chosen = {0, 3, 4, 7, 38, 39};
+    MatrixRows up = new MatrixRows("up", 24, hidden, normals(random, 24 * hidden, type));
+    MatrixRows down = new MatrixRows("down", hidden, 24, normals(random, hidden * 24, type));
+    try (DeviceLinear in = backend.linear(List.of(new Projection(up, null)), int8(type));
+        DeviceLinear out = backend.linear(List.of(new Projection(down, null)), int8(type));
+        DeviceSession session = backend.session(type);
+        DeviceRows from = rows(session, x, rows);
+        DeviceRows gathered = session.rows(rows, hidden);
+        DeviceRows inner = session.rows(rows, 24);
+        DeviceRows every = session.rows(rows, hidden);
+        DeviceRows parts = session.rows(2 * rows, hidden);
+        DeviceRows sums = session.rows(rows, hidden)) {
+      DeviceRows[] room = {inner};
+      session.begin(new int[rows], run(rows), new Stopwatch());
+      session.feedForward(in, Activation.SILU, out, from, room, every);
+      session.feedForwardOf(chosen, in, Activation.SILU, out, from, gathered, room, parts, 3);
+      float[] all = read(session, every, rows);
+      float[] some = read(session, parts, 3 + chosen.length);
+      for (int i = 0; i < chosen.length; i++) {
+        assertThat(Arrays.copyOfRange(some, (3 + i) * hidden, (4 + i) * hidden))
+            .isEqualTo(Arrays.copyOfRange(all, chosen[i] * hidden, (chosen[i] + 1) * hidden));
+      }
+      int[] slots = new int[2 * rows];
+      Arrays.setAll(slots, i -> 3 + i % chosen.length);
+      float[] weights = normals(random, 2 * rows, FloatType.FLOAT32);
+      for (boolean areRounded : new boolean[] {false, true}) {
+        session.combine(parts, slots, weights, areRounded, sums);
+        float[] expected = new float[rows * hidden];
+        for (int i = 0; i < expected.length; i++) {
+          float sum = 0;
+          for (int k = 2 * (i / hidden); k < 2 * (i / hidden) + 2; k++) {
+            float part = some[slots[k] * hidden + i % hidden];
+            sum += areRounded ? type.round(type.round(weights[k]) * part) : weights[k] * part;
+          }
+          expected[i] = type.round(sum);
+        }
+        assertThat(read(session, sums, rows)).isEqualTo(expected);
+      }
+    }
+  }
+
   private static Precision int8(FloatType type) {
     return Precisions.packaged()
         .named(
