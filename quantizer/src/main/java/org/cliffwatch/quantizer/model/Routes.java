@@ -75,7 +75,7 @@ final class Routes {
     float largest = logits[from + chosen[at]];
     double all = 0;
     for (int e = 0; e < powers.length; e++) {
-      powers[e] = Math.exp((double) logits[from + e] - largest);
+      powers[e] = StrictMath.exp((double) logits[from + e] - largest); // the same everywhere
       all += powers[e];
     }
     float sum = 0;
