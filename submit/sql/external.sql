@@ -366,7 +366,7 @@ CREATE TABLE checkpoints (
   parameters bigint,
   quantized_parameters bigint,
   kept_parameters bigint,
-  quantization string,
+  quantization varchar,
   bytes bigint,
   context integer,
   adds_bos boolean,
