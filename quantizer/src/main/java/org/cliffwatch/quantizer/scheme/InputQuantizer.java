@@ -2,6 +2,7 @@ package org.cliffwatch.quantizer.scheme;
 
 import java.io.Serializable;
 import java.util.Locale;
+import org.cliffwatch.quantizer.kernel.FloatType;
 
 /**
  * How a quantized checkpoint has the inputs of a linear layer quantized, by the definitions of
@@ -16,7 +17,8 @@ import java.util.Locale;
  * @param symmetric whether z is 0
  * @param group inputs that share a scale; 0: all of a row
  * @param scaling what s is made of
- * @param scale the scale, for {@link Scaling#STATIC}; the global one, for {@link Scaling#GLOBAL}
+ * @param scale the scale, for {@link Scaling#STATIC}; the global one, for {@link Scaling#GLOBAL};
+ *     the threshold, for {@link Scaling#OUTLIERS}
  * @param zero the zero point, for {@link Scaling#STATIC}
  */
 public record InputQuantizer(
@@ -83,7 +85,12 @@ public record InputQuantizer(
     /** The power of two of OCP's MX formats: max|x| rounded as e2m1 has it, over 4. */
     POWER_OF_TWO,
     /** {@code e4m3(global · max|x| / 6) / global}: NVFP4's. */
-    GLOBAL
+    GLOBAL,
+    /**
+     * LLM.int8()'s: inputs rounded to float16, those of at least a threshold left out (their codes
+     * are 0), {@code q = round(x · (127 / max|x|))}.
+     */
+    OUTLIERS
   }
 
   /** One scale a row, from its values. */
@@ -94,6 +101,21 @@ public record InputQuantizer(
   /** One scale for all rows. */
   public static InputQuantizer fixed(Element element, float scale, float zero) {
     return new InputQuantizer(element, zero == 0, 0, Scaling.STATIC, scale, zero);
+  }
+
+  /** All of a row, but what is beyond a threshold, of LLM.int8(). */
+  public static InputQuantizer withOutliers(float threshold) {
+    return new InputQuantizer(Element.INT8, true, 0, Scaling.OUTLIERS, threshold, 0);
+  }
+
+  /** Whether an input is multiplied as it is and not by its code. */
+  public boolean isOutlier(float x) {
+    return scaling == Scaling.OUTLIERS && Math.abs(FloatType.FLOAT16.round(x)) >= scale;
+  }
+
+  /** Whether some inputs may be {@link #isOutlier}. */
+  public boolean hasOutliers() {
+    return scaling == Scaling.OUTLIERS;
   }
 
   /** Whether rows become codes of 8 bits with one scale and no zero point. */
@@ -127,11 +149,29 @@ public record InputQuantizer(
    * @return the scale; NaN when a value is NaN or infinite, and then all codes are 0
    */
   public float codes(float[] x, int at, int n, byte[] codes, int to) {
+    if (hasOutliers()) {
+      return codesWithoutOutliers(x, at, n, codes, to);
+    }
     float scale = grid(x, at, n).scale;
     for (int i = 0; i < n; i++) {
       codes[to + i] = Float.isNaN(scale) ? 0 : (byte) element.round(x[at + i] / scale);
     }
     return scale;
+  }
+
+  /** Of an input that is not finite the second product is made: it is an outlier, or NaN. */
+  private float codesWithoutOutliers(float[] x, int at, int n, byte[] codes, int to) {
+    float max = 0;
+    for (int i = at; i < at + n; i++) {
+      max = isOutlier(x[i]) ? max : Math.max(max, Math.abs(FloatType.FLOAT16.round(x[i])));
+    }
+    float factor = Element.INT8.high / max;
+    for (int i = 0; i < n; i++) {
+      float rounded = FloatType.FLOAT16.round(x[at + i]);
+      boolean isCode = max > 0 && !isOutlier(x[at + i]);
+      codes[to + i] = isCode ? (byte) Element.INT8.round(rounded * factor) : 0;
+    }
+    return max / Element.INT8.high;
   }
 
   private record Grid(float scale, float zero) {}
@@ -155,6 +195,7 @@ public record InputQuantizer(
         float local = Element.E4M3.round(scale * (magnitude / element.high));
         yield new Grid((local == 0 ? SMALLEST_E4M3 : local) / scale, 0);
       }
+      case OUTLIERS -> throw new IllegalStateException("widened codes lack the outliers");
     };
   }
 
@@ -186,6 +227,7 @@ public record InputQuantizer(
       case RANGE -> type + ", a scale a " + each;
       case POWER_OF_TWO -> type + ", a power of two a " + each;
       case GLOBAL -> type + ", an e4m3 scale a " + each + " and one for all";
+      case OUTLIERS -> type + ", a scale a " + each + ", as they are from " + scale + " on";
     };
   }
 }

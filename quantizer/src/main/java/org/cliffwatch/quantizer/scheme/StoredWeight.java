@@ -1,7 +1,6 @@
 package org.cliffwatch.quantizer.scheme;
 
 import java.util.function.Supplier;
-import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 
@@ -77,54 +76,6 @@ public interface StoredWeight extends WeightRows {
     @Override
     public double bits() {
       return whole.bits();
-    }
-  }
-
-  /** A weight for every precision but {@code stored}, which is refused with this reason. */
-  static StoredWeight refusing(StoredWeight weight, String reason) {
-    return new Refusing(weight, reason);
-  }
-
-  /** What {@link #refusing} makes. */
-  record Refusing(StoredWeight weight, String reason) implements StoredWeight {
-    @Override
-    public String name() {
-      return weight.name();
-    }
-
-    @Override
-    public int rows() {
-      return weight.rows();
-    }
-
-    @Override
-    public int columns() {
-      return weight.columns();
-    }
-
-    @Override
-    public void row(int r, float[] out) {
-      weight.row(r, out);
-    }
-
-    @Override
-    public String computes() {
-      return "refused by precision stored: " + reason;
-    }
-
-    @Override
-    public CodedWeight coded() {
-      throw new InvalidInputException("precision stored: " + name() + ": " + reason);
-    }
-
-    @Override
-    public InputQuantizer inputs() {
-      return null;
-    }
-
-    @Override
-    public double bits() {
-      return weight.bits();
     }
   }
 

@@ -11,6 +11,7 @@ import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.checkpoint.StorageType;
 import org.cliffwatch.quantizer.checkpoint.StoredTensor;
 import org.cliffwatch.quantizer.scheme.Blocks;
+import org.cliffwatch.quantizer.scheme.InputQuantizer;
 import org.cliffwatch.quantizer.scheme.StoredWeight;
 
 /**
@@ -26,6 +27,7 @@ final class BitsAndBytes extends StoredFormat {
   private final boolean eight;
   private final String type;
   private final boolean nested;
+  private final float threshold;
 
   BitsAndBytes(ConfigFields fields) {
     eight = fields.flag("load_in_8bit", false);
@@ -36,6 +38,8 @@ final class BitsAndBytes extends StoredFormat {
     nested = fields.flag("bnb_4bit_use_double_quant", false);
     String storage = fields.text("bnb_4bit_quant_storage", "uint8");
     require(fields, "bnb_4bit_quant_storage", eight || storage.equals("uint8"), "uint8");
+    threshold = (float) fields.number("llm_int8_threshold", 6);
+    require(fields, "llm_int8_threshold", threshold > 0, "above 0");
     require(
         fields,
         "llm_int8_has_fp16_weight",
@@ -70,26 +74,23 @@ final class BitsAndBytes extends StoredFormat {
             "layer %s: found weight_format %s, expected 0, rows".formatted(t.module(), layout[0]));
       }
     }
-    return StoredWeight.refusing(
-        StoredWeight.of(
-            codes.name(),
-            t.outputs,
-            t.inputs,
-            CodeTables.signedBytes(),
-            (first, count, out) -> codes.bytes((long) first * t.inputs, out, 0, count * t.inputs),
-            () -> {
-              float[] scales = maxima.read();
-              for (int o = 0; o < scales.length; o++) {
-                // The constant of bitsandbytes' own dequantization.
-                scales[o] *= 0.007874016f;
-              }
-              Blocks rows = new Blocks.Grid(t.outputs, t.inputs, 1, t.inputs);
-              return new StoredWeight.Scales(rows, scales, null);
-            },
-            null,
-            t.bits()),
-        "LLM.int8() with its 16-bit columns of outliers is not implemented; any other precision"
-            + " starts from the dequantized weights");
+    return StoredWeight.of(
+        codes.name(),
+        t.outputs,
+        t.inputs,
+        CodeTables.signedBytes(),
+        (first, count, out) -> codes.bytes((long) first * t.inputs, out, 0, count * t.inputs),
+        () -> {
+          float[] scales = maxima.read();
+          for (int o = 0; o < scales.length; o++) {
+            // The constant of bitsandbytes' own dequantization.
+            scales[o] *= 0.007874016f;
+          }
+          Blocks rows = new Blocks.Grid(t.outputs, t.inputs, 1, t.inputs);
+          return new StoredWeight.Scales(rows, scales, null);
+        },
+        InputQuantizer.withOutliers(threshold),
+        t.bits());
   }
 
   private StoredWeight fourBits(LayerTensors t) {

@@ -83,9 +83,9 @@ class BitIdentityTest {
         Precisions.packaged().names().stream().filter(p -> !p.startsWith("stored")).toList());
   }
 
-  /** Quantized checkpoints: a product in panels, one of integers, and inputs in groups. */
+  /** Quantized checkpoints: a product in panels, one of integers, inputs in groups, outliers. */
   static Stream<String> stored() {
-    return Stream.of("gptq-4-order", "ct-w8a8", "ct-nvfp4", "ct-mixed");
+    return Stream.of("gptq-4-order", "ct-w8a8", "ct-nvfp4", "ct-mixed", "bnb-int8");
   }
 
   @ParameterizedTest

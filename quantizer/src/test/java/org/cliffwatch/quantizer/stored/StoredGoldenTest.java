@@ -1,25 +1,25 @@
 package org.cliffwatch.quantizer.stored;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
 import java.util.List;
 import java.util.stream.Stream;
 import org.assertj.core.data.Offset;
-import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backends;
+import org.cliffwatch.quantizer.kernel.Linear;
 import org.cliffwatch.quantizer.kernel.Tensors;
 import org.cliffwatch.quantizer.model.Decoder;
 import org.cliffwatch.quantizer.model.Inventory;
+import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.quantizer.scheme.StoredWeight;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Quantized checkpoints against the libraries that made them. */
 class StoredGoldenTest {
@@ -33,6 +33,11 @@ class StoredGoldenTest {
   private static final double EIGHT_BITS = 2e-2;
 
   private static final double FOUR_BITS = 0.2;
+
+  private static final float LLM_INT8 = 4e-5f;
+
+  /** That constant moves codes of the layers after. */
+  private static final double LLM_INT8_MODEL = 5e-2;
 
   /** 2⁻⁸ of logits of some units, a few times over. */
   private static final double BFLOAT16 = 0.2;
@@ -74,7 +79,7 @@ class StoredGoldenTest {
     try (Checkpoint checkpoint = Checkpoint.open(StoredGolden.folder(name))) {
       StoredWeight weight = StoredGolden.weight(checkpoint);
       assertThat(golden.has("x")).isEqualTo(weight.inputs() != null);
-      if (golden.has("x")) {
+      if (golden.has("x_quantized")) {
         float[] x = golden.floats("x");
         float[] quantized = new float[x.length];
         for (int at = 0; at < x.length; at += weight.columns()) {
@@ -95,9 +100,7 @@ class StoredGoldenTest {
   }
 
   static Stream<Arguments> namesAndBackends() {
-    return names()
-        .filter(name -> !name.equals("bnb-int8"))
-        .flatMap(n -> Stream.of("reference", "onednn").map(b -> Arguments.of(n, b)));
+    return names().flatMap(n -> Stream.of("reference", "onednn").map(b -> Arguments.of(n, b)));
   }
 
   @ParameterizedTest
@@ -106,7 +109,11 @@ class StoredGoldenTest {
     Tensors golden = StoredGolden.golden(name);
     double worst = worst(name, "stored", backend, golden);
     double tolerance =
-        !golden.has("x") ? WEIGHT_ONLY : name.contains("fp4") ? FOUR_BITS : EIGHT_BITS;
+        switch (name) {
+          case "ct-nvfp4", "ct-mxfp4" -> FOUR_BITS;
+          case "bnb-int8" -> LLM_INT8_MODEL;
+          default -> golden.has("x") ? EIGHT_BITS : WEIGHT_ONLY;
+        };
     assertThat(worst).isLessThan(tolerance);
   }
 
@@ -134,15 +141,35 @@ class StoredGoldenTest {
 
   /** Whether no layer quantizes its inputs. */
   private static boolean isWeightOnly(String name, Tensors golden) {
-    return !List.of("bnb-int8", "ct-mixed").contains(name) && !golden.has("x");
+    return !name.equals("ct-mixed") && !golden.has("x");
   }
 
-  @Test
-  void llmInt8IsRefusedByName() throws IOException {
+  /**
+   * Codes to the bit; bitsandbytes' constant on the CPU has lost a zero and is 1.8e-5 too large.
+   */
+  @ParameterizedTest
+  @ValueSource(strings = {"reference", "onednn"})
+  void outliersOfEachRowAreMultipliedAsTheyAre(String backend) throws IOException {
     Tensors golden = StoredGolden.golden("bnb-int8");
-    assertThatThrownBy(() -> worst("bnb-int8", "stored", "onednn", golden))
-        .isInstanceOf(InvalidInputException.class)
-        .hasMessageContaining("LLM.int8()");
+    float[] x = golden.floats("x");
+    float[] expected = golden.floats("y");
+    float[] y = new float[expected.length];
+    try (Checkpoint checkpoint = Checkpoint.open(StoredGolden.folder("bnb-int8"))) {
+      StoredWeight weight = StoredGolden.weight(checkpoint);
+      Precision stored = Precisions.packaged().named("stored");
+      try (Linear linear = Backends.open(backend).linear(weight, null, stored)) {
+        linear.apply(x, x.length / weight.columns(), y);
+      }
+      int outliers = 0;
+      for (float value : x) {
+        outliers += weight.inputs().isOutlier(value) ? 1 : 0;
+      }
+      assertThat(outliers).isBetween(1, x.length - 1);
+    }
+    for (int i = 0; i < y.length; i++) {
+      assertThat(y[i])
+          .isCloseTo(expected[i], within(LLM_INT8 * Math.max(1, Math.abs(expected[i]))));
+    }
   }
 
   private static double worst(String name, String precision, String backend, Tensors golden) {

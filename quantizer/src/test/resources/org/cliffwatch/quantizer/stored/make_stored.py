@@ -5,7 +5,7 @@
   python make_stored.py [NAME…]      writes NAME/config.json, NAME/model.safetensors and NAME/golden.safetensors beside this file
 
 The base model has made-up weights. golden.safetensors holds what the library itself makes of the folder, in float32: tokens, log_probabilities
-(tokens, vocabulary), weight (the dequantized down_proj) and, where inputs are quantized, x (rows, inputs) of down_proj and x_quantized, the same rows quantized and widened.
+(tokens, vocabulary), weight (the dequantized down_proj) and, where inputs are quantized, x (rows, inputs) of down_proj and x_quantized, the same rows quantized and widened; of LLM.int8() y, its outputs for each row alone.
 FP8 in blocks needs a GPU in transformers: there the weights are dequantized by transformers, and the inputs are quantized here, by torch's own cast, as its Triton kernel does it.
 """
 import os, sys
@@ -39,20 +39,34 @@ def base(folder, **fields):
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>", pad_token="</s>").save_pretrained(folder)
 
 
-def finish(name, made, model, weight, quantize=None):
-    """Runs the model in float32 and writes what is committed."""
+def finish(name, made, model, weight, quantize=None, one_by_one=False):
+    """Runs the model in float32, on all tokens at once or on one after another, and writes what is committed."""
     seen = {}
     down = dict(model.named_modules())[DOWN]
     hook = down.register_forward_pre_hook(lambda module, args: seen.update(x=args[0].detach().flatten(0, -2).clone()))
     with torch.no_grad():
-        log_probabilities = torch.log_softmax(model(torch.tensor([TOKENS])).logits[0].double(), -1).float()
+        if one_by_one:
+            logits, cache = [], None
+            for token in TOKENS:
+                out = model(torch.tensor([[token]]), past_key_values=cache, use_cache=True)
+                logits.append(out.logits[0, 0])
+                cache = out.past_key_values
+            logits = torch.stack(logits)
+        else:
+            logits = model(torch.tensor([TOKENS])).logits[0]
+        log_probabilities = torch.log_softmax(logits.double(), -1).float()
     hook.remove()
     golden = {"tokens": torch.tensor(TOKENS, dtype=torch.int32), "log_probabilities": log_probabilities, "weight": weight.detach().float().contiguous()}
-    if quantize is not None:
+    if quantize is not None or one_by_one:
         x = seen["x"].float()
         # Ties, a row of zeros, an outlier, tiny values.
-        rows = torch.stack([x[0], torch.zeros(INNER), torch.arange(INNER) - 47.5, x[1] * 1e-9, torch.where(torch.arange(INNER) == 5, 300.0, x[2])])
-        golden |= {"x": rows, "x_quantized": quantize(rows).float()}
+        rows = torch.stack([x[0], torch.zeros(INNER), torch.arange(INNER) - 47.5, x[-1] * 1e-9, torch.where(torch.arange(INNER) == 5, 300.0, x[-1])])
+        golden |= {"x": rows}
+        if one_by_one:
+            with torch.no_grad():
+                golden |= {"y": torch.cat([down(row[None]) for row in rows]).float()}
+        else:
+            golden |= {"x_quantized": quantize(rows).float()}
     target = HERE / name
     target.mkdir(exist_ok=True)
     shutil.copy(f"{made}/model.safetensors", target)
@@ -112,7 +126,8 @@ def bitsandbytes(name, folder, dtype=torch.float16, **fields):
     else:
         down.weight.quant_state.dtype = torch.float32  # as the product has it
         weight = bnb.functional.dequantize_4bit(down.weight.data, down.weight.quant_state)
-    finish(name, f"{folder}/made", model, weight)
+    # Of several rows at once, bitsandbytes takes a column that is an outlier in one for one in all.
+    finish(name, f"{folder}/made", model, weight, one_by_one=config.load_in_8bit)
 
 
 def compressed(name, folder, groups, format, ignore=("lm_head",), reload=True):
@@ -254,7 +269,7 @@ VARIANTS = {
     "awq": lambda n, f: gptq(n, f, bits=4, group_size=32, quant_method="awq", format="gemm", sym=False),
     "bnb-nf4": lambda n, f: bitsandbytes(n, f, load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True),
     "bnb-fp4": lambda n, f: bitsandbytes(n, f, dtype=torch.bfloat16, load_in_4bit=True, bnb_4bit_quant_type="fp4"),
-    "bnb-int8": lambda n, f: bitsandbytes(n, f, load_in_8bit=True),
+    "bnb-int8": lambda n, f: bitsandbytes(n, f, load_in_8bit=True, llm_int8_threshold=1.5),
     "ct-w8a8": lambda n, f: compressed(n, f, {"group_0": dict(targets=LINEAR, **INT8, input_activations=DYNAMIC8)}, "int-quantized"),
     "ct-w8a8-static": lambda n, f: compressed(n, f, {"group_0": dict(targets=LINEAR, **INT8, input_activations=dict(num_bits=8, type="int", strategy="tensor", symmetric=True))}, "int-quantized"),
     "ct-w8a8-asymmetric": lambda n, f: compressed(n, f, {"group_0": dict(targets=LINEAR, **INT8, input_activations={**DYNAMIC8, "symmetric": False})}, "int-quantized"),

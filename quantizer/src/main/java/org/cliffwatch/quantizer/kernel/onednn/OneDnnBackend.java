@@ -9,6 +9,7 @@ import org.cliffwatch.quantizer.kernel.HostOperations;
 import org.cliffwatch.quantizer.kernel.JoinedLinear;
 import org.cliffwatch.quantizer.kernel.Linear;
 import org.cliffwatch.quantizer.kernel.LogitTransform;
+import org.cliffwatch.quantizer.kernel.OutlierLinear;
 import org.cliffwatch.quantizer.kernel.Projection;
 import org.cliffwatch.quantizer.kernel.VocabularyHead;
 import org.cliffwatch.quantizer.kernel.WeightRows;
@@ -80,7 +81,8 @@ final class OneDnnBackend extends HostBackend {
       for (LinearForm form : forms) {
         layers.add(packing.pack(form));
       }
-      return new OneDnnLinear(workspaces, projections, layers, compute);
+      return OutlierLinear.around(
+          new OneDnnLinear(workspaces, projections, layers, compute), forms, compute);
     } catch (RuntimeException | Error e) {
       layers.forEach(parts -> parts.forEach(Layer::close));
       throw e;

@@ -5,8 +5,10 @@ import java.util.List;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.HostBackend;
 import org.cliffwatch.quantizer.kernel.HostOperations;
+import org.cliffwatch.quantizer.kernel.JoinedLinear;
 import org.cliffwatch.quantizer.kernel.Linear;
 import org.cliffwatch.quantizer.kernel.LogitTransform;
+import org.cliffwatch.quantizer.kernel.OutlierLinear;
 import org.cliffwatch.quantizer.kernel.Projection;
 import org.cliffwatch.quantizer.kernel.VocabularyHead;
 import org.cliffwatch.quantizer.kernel.WeightRows;
@@ -34,17 +36,24 @@ final class ReferenceBackend extends HostBackend {
 
   @Override
   public Linear linear(List<Projection> projections, Precision precision) {
-    List<ReferenceProduct> products = new ArrayList<>();
+    List<LinearForm> forms =
+        projections.stream()
+            .map(each -> Schemes.of(precision).prepare(each.weight(), precision))
+            .toList();
+    List<Linear> layers = new ArrayList<>();
     try {
-      for (Projection projection : projections) {
-        LinearForm form = Schemes.of(precision).prepare(projection.weight(), precision);
-        products.add(ReferenceProduct.of(form));
+      for (int p = 0; p < forms.size(); p++) {
+        List<LinearForm> form = forms.subList(p, p + 1);
+        Linear layer =
+            new ReferenceLinear(
+                projections.get(p), ReferenceProduct.of(forms.get(p)), precision.compute());
+        layers.add(OutlierLinear.around(layer, form, precision.compute()));
       }
     } catch (RuntimeException | Error e) {
-      products.forEach(ReferenceProduct::close);
+      layers.forEach(Linear::close);
       throw e;
     }
-    return new ReferenceLinear(projections, products, precision.compute());
+    return new JoinedLinear(layers);
   }
 
   @Override

@@ -1,34 +1,32 @@
 package org.cliffwatch.quantizer.kernel.reference;
 
-import java.util.List;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.Linear;
 import org.cliffwatch.quantizer.kernel.Projection;
 import org.cliffwatch.quantizer.kernel.Stage;
 import org.cliffwatch.quantizer.kernel.Stopwatch;
 
-/** Products, then biases, then rounding: {@code y = round(x Wᵀ + b)}. */
+/** A product, then biases, then rounding: {@code y = round(x Wᵀ + b)}. */
 final class ReferenceLinear implements Linear {
-  private final List<Projection> projections;
-  private final List<ReferenceProduct> products;
+  private final Projection projection;
+  private final ReferenceProduct product;
   private final FloatType compute;
   private volatile boolean closed;
 
-  ReferenceLinear(
-      List<Projection> projections, List<ReferenceProduct> products, FloatType compute) {
-    this.projections = projections;
-    this.products = products;
+  ReferenceLinear(Projection projection, ReferenceProduct product, FloatType compute) {
+    this.projection = projection;
+    this.product = product;
     this.compute = compute;
   }
 
   @Override
   public int inputs() {
-    return projections.get(0).weight().columns();
+    return projection.weight().columns();
   }
 
   @Override
   public int[] outputs() {
-    return projections.stream().mapToInt(p -> p.weight().rows()).toArray();
+    return new int[] {projection.weight().rows()};
   }
 
   @Override
@@ -36,12 +34,10 @@ final class ReferenceLinear implements Linear {
     if (closed) {
       throw new IllegalStateException("linear layer used after it was closed");
     }
-    for (int p = 0; p < products.size(); p++) {
-      products.get(p).multiply(x, rows, y[p]);
-      watch.lap(Stage.PRODUCTS);
-      finish(y[p], rows, projections.get(p).weight().rows(), projections.get(p).bias());
-      watch.lap(Stage.QUANTIZATION);
-    }
+    product.multiply(x, rows, y[0]);
+    watch.lap(Stage.PRODUCTS);
+    finish(y[0], rows, projection.weight().rows(), projection.bias());
+    watch.lap(Stage.QUANTIZATION);
   }
 
   private void finish(float[] y, int rows, int outputs, float[] bias) {
@@ -52,12 +48,12 @@ final class ReferenceLinear implements Linear {
 
   @Override
   public long bytes() {
-    return products.stream().mapToLong(ReferenceProduct::bytes).sum();
+    return product.bytes();
   }
 
   @Override
   public void close() {
     closed = true;
-    products.forEach(ReferenceProduct::close);
+    product.close();
   }
 }
