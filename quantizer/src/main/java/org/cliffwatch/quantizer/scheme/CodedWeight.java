@@ -61,7 +61,7 @@ public final class CodedWeight implements WeightRows {
   }
 
   /** Of signed codes with scales for groups of columns. */
-  static CodedWeight of(QuantizedWeight weight) {
+  public static CodedWeight of(QuantizedWeight weight) {
     int columns = weight.columns();
     Blocks blocks = new Blocks.Grid(weight.rows(), columns, 1, weight.group());
     int smallest = -(1 << (weight.bits() - 1));

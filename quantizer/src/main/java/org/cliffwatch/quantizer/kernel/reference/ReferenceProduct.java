@@ -29,7 +29,8 @@ interface ReferenceProduct extends AutoCloseable {
       return new Floating(floating);
     }
     if (form instanceof LinearForm.WeightOnly weightOnly) {
-      return new WeightOnly(weightOnly.weight());
+      CodedWeight codes = CodedWeight.of(weightOnly.weight());
+      return new Coded(new LinearForm.Coded(codes, null, FloatType.FLOAT32));
     }
     if (form instanceof LinearForm.Coded coded) {
       return new Coded(coded);
@@ -101,59 +102,10 @@ interface ReferenceProduct extends AutoCloseable {
     }
   }
 
-  /** Codes stay packed; a panel of outputs at a time is unpacked to float32 and multiplied. */
-  final class WeightOnly implements ReferenceProduct {
-    private static final int PANEL = 256;
-
-    private final PackedCodes codes;
-    private final float[] scales;
-    private final int group;
-    private final int outputs;
-    private final int inputs;
-
-    WeightOnly(QuantizedWeight weight) {
-      this.codes = new PackedCodes(weight.codes(), weight.bits());
-      this.scales = weight.scales();
-      this.group = weight.group();
-      this.outputs = weight.rows();
-      this.inputs = weight.columns();
-    }
-
-    @Override
-    public void multiply(float[] x, int rows, float[] y) {
-      for (int first = 0; first < outputs; first += PANEL) {
-        int panel = Math.min(PANEL, outputs - first);
-        float[] unpacked = new float[panel * inputs];
-        for (int i = 0; i < unpacked.length; i++) {
-          int at = first * inputs + i;
-          unpacked[i] = codes.code(at) * scales[at / group];
-        }
-        int panelStart = first;
-        try (Nd4jMatrix matrix = new Nd4jMatrix(unpacked, panel, inputs, Nd4jMatrix.ROUNDED_TILE)) {
-          matrix.multiply(
-              x,
-              rows,
-              inputs,
-              0,
-              (row, real, product) -> {
-                for (int t = 0; t < real; t++) {
-                  System.arraycopy(product, t * panel, y, (row + t) * outputs + panelStart, panel);
-                }
-              });
-        }
-      }
-    }
-
-    @Override
-    public long bytes() {
-      return codes.bytes() + (long) scales.length * Float.BYTES;
-    }
-
-    @Override
-    public void close() {}
-  }
-
-  /** Inputs quantized and widened again; a panel of outputs at a time is unpacked. */
+  /**
+   * Inputs quantized and widened again, if at all. Codes stay packed; a panel of outputs at a time
+   * is unpacked and multiplied.
+   */
   final class Coded implements ReferenceProduct {
     private static final int PANEL = 256;
 
