@@ -1,7 +1,18 @@
 package org.cliffwatch.quantizer.kernel;
 
 /** Some rows of a weight. */
-record SelectedRows(WeightRows whole, int[] source) implements WeightRows {
+public class SelectedRows implements WeightRows {
+  private final WeightRows whole;
+  private final int[] source;
+
+  /**
+   * @param source which rows of {@code whole}, in their order
+   */
+  public SelectedRows(WeightRows whole, int[] source) {
+    this.whole = whole;
+    this.source = source;
+  }
+
   @Override
   public String name() {
     return whole.name();

@@ -1,6 +1,7 @@
 package org.cliffwatch.quantizer.scheme;
 
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 
@@ -16,41 +17,41 @@ public final class CodedWeight implements WeightRows {
   private final int rows;
   private final int columns;
   private final float[] values;
-  private final Blocks blocks;
-  private final float[] scales;
-  private final float[] zeros;
+  private final Scales scales;
   private final byte[] packed;
   private final int rowBytes;
 
   /** Of each row, the one whose scales it has; null: its own. */
-  private int[] scaleRow;
+  private final int[] scaleRow;
+
+  /**
+   * What codes stand for.
+   *
+   * @param scales one a block
+   * @param zeros one a block, or null: all are 0
+   */
+  public record Scales(Blocks blocks, float[] scales, float[] zeros) {
+    public Scales {
+      if (scales.length != blocks.count() || (zeros != null && zeros.length != scales.length)) {
+        throw new IllegalArgumentException(
+            "%s scales, expected %s".formatted(scales.length, blocks.count()));
+      }
+    }
+  }
 
   /**
    * A weight whose codes are all 0, until {@link #put}.
    *
    * @param values what each code stands for: of 16 codes or fewer, or of up to 256
-   * @param scales one a block
-   * @param zeros one a block, or null: all are 0
+   * @param scaleRow of each row, the one whose scales it has; null: its own
    */
-  public CodedWeight(
-      String name,
-      int rows,
-      int columns,
-      float[] values,
-      Blocks blocks,
-      float[] scales,
-      float[] zeros) {
-    if (scales.length != blocks.count() || (zeros != null && zeros.length != scales.length)) {
-      throw new IllegalArgumentException(
-          "%s: %s scales, expected %s".formatted(name, scales.length, blocks.count()));
-    }
+  CodedWeight(String name, int rows, int columns, float[] values, Scales scales, int[] scaleRow) {
     this.name = name;
     this.rows = rows;
     this.columns = columns;
     this.values = values;
-    this.blocks = blocks;
     this.scales = scales;
-    this.zeros = zeros;
+    this.scaleRow = scaleRow;
     this.rowBytes = nibbles() ? (columns + 1) / 2 : columns;
     if ((long) rows * rowBytes > Integer.MAX_VALUE - 8) {
       throw new InvalidInputException(
@@ -65,13 +66,14 @@ public final class CodedWeight implements WeightRows {
     int columns = weight.columns();
     Blocks blocks = new Blocks.Grid(weight.rows(), columns, 1, weight.group());
     int smallest = -(1 << (weight.bits() - 1));
-    float[] values = new float[1 << weight.bits()];
-    for (int code = 0; code < values.length; code++) {
-      values[code] = smallest + code;
-    }
     CodedWeight coded =
         new CodedWeight(
-            weight.name(), weight.rows(), columns, values, blocks, weight.scales(), null);
+            weight.name(),
+            weight.rows(),
+            columns,
+            integers(weight.bits(), smallest),
+            new Scales(blocks, weight.scales(), null),
+            null);
     byte[] row = new byte[columns];
     for (int r = 0; r < weight.rows(); r++) {
       for (int c = 0; c < columns; c++) {
@@ -83,28 +85,16 @@ public final class CodedWeight implements WeightRows {
   }
 
   /**
-   * Some rows of a weight that is larger.
+   * The values of integer codes.
    *
-   * @param first row of the whole, whose blocks, scales and zeros these are
-   * @param codes (count, columns)
+   * @param smallest what code 0 stands for
    */
-  static CodedWeight band(
-      String name,
-      int first,
-      int count,
-      int columns,
-      float[] values,
-      Blocks blocks,
-      float[] scales,
-      float[] zeros,
-      byte[] codes) {
-    CodedWeight band = new CodedWeight(name, count, columns, values, blocks, scales, zeros);
-    band.scaleRow = new int[count];
-    for (int r = 0; r < count; r++) {
-      band.scaleRow[r] = first + r;
-      band.put(r, codes, r * columns);
+  public static float[] integers(int bits, int smallest) {
+    float[] values = new float[1 << bits];
+    for (int code = 0; code < values.length; code++) {
+      values[code] = smallest + code;
     }
-    return band;
+    return values;
   }
 
   private boolean nibbles() {
@@ -116,7 +106,7 @@ public final class CodedWeight implements WeightRows {
    *
    * @param codes unsigned, below the number of values, at {@code codes[at .. at + columns)}
    */
-  public void put(int row, byte[] codes, int at) {
+  void put(int row, byte[] codes, int at) {
     int to = row * rowBytes;
     if (!nibbles()) {
       System.arraycopy(codes, at, packed, to, columns);
@@ -146,24 +136,22 @@ public final class CodedWeight implements WeightRows {
     return columns;
   }
 
-  /** The code at a place, unsigned. */
-  int code(int row, int column) {
-    int at = row * rowBytes;
-    return nibbles()
-        ? (packed[at + column / 2] >> (column % 2 * NIBBLE)) & 0xf
-        : packed[at + column] & 0xff;
-  }
-
   @Override
   public void row(int r, float[] out) {
     unpack(r * rowBytes, out);
-    int scaled = scaleRow == null ? r : scaleRow[r];
+    Blocks blocks = scales.blocks();
+    float[] zeros = scales.zeros();
+    int scaled = scaleRow(r);
     for (int c = 0; c < columns; ) {
       int end = blocks.end(scaled, c);
       int block = blocks.index(scaled, c);
-      scale(out, c, end, zeros == null ? 0 : zeros[block], scales[block]);
+      scale(out, c, end, zeros == null ? 0 : zeros[block], scales.scales()[block]);
       c = end;
     }
+  }
+
+  private int scaleRow(int r) {
+    return scaleRow == null ? r : scaleRow[r];
   }
 
   private void unpack(int from, float[] out) {
@@ -193,14 +181,10 @@ public final class CodedWeight implements WeightRows {
   /** Rows {@code source[0]}, {@code source[1]}, … of this. */
   @Override
   public CodedWeight select(int[] source) {
-    CodedWeight chosen =
-        new CodedWeight(name, source.length, columns, values, blocks, scales, zeros);
-    chosen.scaleRow = source.clone();
+    int[] own = IntStream.of(source).map(this::scaleRow).toArray();
+    CodedWeight chosen = new CodedWeight(name, source.length, columns, values, scales, own);
     for (int r = 0; r < source.length; r++) {
       System.arraycopy(packed, source[r] * rowBytes, chosen.packed, r * rowBytes, rowBytes);
-      if (scaleRow != null) {
-        chosen.scaleRow[r] = scaleRow[source[r]];
-      }
     }
     return chosen;
   }
@@ -210,8 +194,8 @@ public final class CodedWeight implements WeightRows {
    * integers takes.
    */
   Optional<QuantizedWeight> integers() {
-    boolean rowScales = blocks instanceof Blocks.Grid grid && grid.width() >= columns;
-    boolean integral = zeros == null && values.length == 256;
+    boolean rowScales = scales.blocks() instanceof Blocks.Grid grid && grid.width() >= columns;
+    boolean integral = scales.zeros() == null && values.length == 256;
     for (int code = 0; integral && code < values.length; code++) {
       float value = values[code];
       integral = value == (byte) value;
@@ -222,7 +206,7 @@ public final class CodedWeight implements WeightRows {
     byte[] codes = new byte[packed.length];
     float[] own = new float[rows];
     for (int r = 0; r < rows; r++) {
-      own[r] = scales[blocks.index(scaleRow == null ? r : scaleRow[r], 0)];
+      own[r] = scales.scales()[scales.blocks().index(scaleRow(r), 0)];
       for (int c = 0; c < columns; c++) {
         codes[r * columns + c] = (byte) values[packed[r * columns + c] & 0xff];
       }
@@ -232,6 +216,7 @@ public final class CodedWeight implements WeightRows {
 
   /** Bytes of codes, scales and zeros. */
   public long bytes() {
-    return packed.length + (long) Float.BYTES * scales.length * (zeros == null ? 1 : 2);
+    int numbers = scales.zeros() == null ? 1 : 2;
+    return packed.length + (long) Float.BYTES * scales.scales().length * numbers;
   }
 }

@@ -1,6 +1,7 @@
 package org.cliffwatch.quantizer.scheme;
 
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 
 /**
  * A {@link StoredWeight} whose rows are read a band at a time: files pack codes along either axis.
@@ -14,14 +15,14 @@ final class FileWeight implements StoredWeight {
   private final int columns;
   private final float[] values;
   private final Codes codes;
-  private final Supplier<Scales> scales;
+  private final Supplier<CodedWeight.Scales> scales;
   private final InputQuantizer inputs;
   private final double bits;
 
   /** The band read last, and the scales of all; null after the last row. */
   private CodedWeight band;
 
-  private Scales loaded;
+  private CodedWeight.Scales loaded;
   private int bandStart;
 
   FileWeight(
@@ -30,7 +31,7 @@ final class FileWeight implements StoredWeight {
       int columns,
       float[] values,
       Codes codes,
-      Supplier<Scales> scales,
+      Supplier<CodedWeight.Scales> scales,
       InputQuantizer inputs,
       double bits) {
     this.name = name;
@@ -70,15 +71,19 @@ final class FileWeight implements StoredWeight {
 
   @Override
   public CodedWeight coded() {
-    Scales s = scales.get();
-    CodedWeight coded =
-        new CodedWeight(name, rows, columns, values, s.blocks(), s.scales(), s.zeros());
-    byte[] some = new byte[Math.multiplyExact(Math.min(BAND, rows), columns)];
-    for (int first = 0; first < rows; first += BAND) {
-      int count = Math.min(BAND, rows - first);
-      codes.read(first, count, some);
-      for (int r = 0; r < count; r++) {
-        coded.put(first + r, some, r * columns);
+    return coded(scales.get(), 0, rows);
+  }
+
+  /** Rows {@code [first, first + count)}. */
+  private CodedWeight coded(CodedWeight.Scales ofAll, int first, int count) {
+    int[] scaleRow = count == rows ? null : IntStream.range(first, first + count).toArray();
+    CodedWeight coded = new CodedWeight(name, count, columns, values, ofAll, scaleRow);
+    byte[] some = new byte[Math.multiplyExact(Math.min(BAND, count), columns)];
+    for (int done = 0; done < count; done += BAND) {
+      int step = Math.min(BAND, count - done);
+      codes.read(first + done, step, some);
+      for (int r = 0; r < step; r++) {
+        coded.put(done + r, some, r * columns);
       }
     }
     return coded;
@@ -89,7 +94,7 @@ final class FileWeight implements StoredWeight {
     int start = r - r % BAND;
     if (band == null || start != bandStart) {
       loaded = loaded == null ? scales.get() : loaded;
-      band = read(start, Math.min(BAND, rows - start));
+      band = coded(loaded, start, Math.min(BAND, rows - start));
       bandStart = start;
     }
     band.row(r - start, out);
@@ -97,20 +102,5 @@ final class FileWeight implements StoredWeight {
       band = null;
       loaded = null;
     }
-  }
-
-  private CodedWeight read(int first, int count) {
-    byte[] some = new byte[Math.multiplyExact(count, columns)];
-    codes.read(first, count, some);
-    return CodedWeight.band(
-        name,
-        first,
-        count,
-        columns,
-        values,
-        loaded.blocks(),
-        loaded.scales(),
-        loaded.zeros(),
-        some);
   }
 }

@@ -2,6 +2,7 @@ package org.cliffwatch.quantizer.scheme;
 
 import java.util.function.Supplier;
 import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.kernel.SelectedRows;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 
 /**
@@ -42,25 +43,14 @@ public interface StoredWeight extends WeightRows {
   }
 
   /** Some rows of a weight: one of query, key and value where they are stored as one. */
-  record Selected(StoredWeight whole, int[] source) implements StoredWeight {
-    @Override
-    public String name() {
-      return whole.name();
-    }
+  final class Selected extends SelectedRows implements StoredWeight {
+    private final StoredWeight whole;
+    private final int[] source;
 
-    @Override
-    public int rows() {
-      return source.length;
-    }
-
-    @Override
-    public int columns() {
-      return whole.columns();
-    }
-
-    @Override
-    public void row(int r, float[] out) {
-      whole.row(source[r], out);
+    private Selected(StoredWeight whole, int[] source) {
+      super(whole, source);
+      this.whole = whole;
+      this.source = source;
     }
 
     @Override
@@ -88,13 +78,6 @@ public interface StoredWeight extends WeightRows {
   }
 
   /**
-   * What the codes of a weight stand for.
-   *
-   * @param zeros as {@link CodedWeight} has them
-   */
-  record Scales(Blocks blocks, float[] scales, float[] zeros) {}
-
-  /**
    * A weight in a file, read in bands of rows.
    *
    * @param values as {@link CodedWeight} has them
@@ -106,7 +89,7 @@ public interface StoredWeight extends WeightRows {
       int columns,
       float[] values,
       Codes codes,
-      Supplier<Scales> scales,
+      Supplier<CodedWeight.Scales> scales,
       InputQuantizer inputs,
       double bits) {
     return new FileWeight(name, rows, columns, values, codes, scales, inputs, bits);

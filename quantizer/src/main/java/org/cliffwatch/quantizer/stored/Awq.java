@@ -4,6 +4,7 @@ import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.checkpoint.StoredTensor;
 import org.cliffwatch.quantizer.scheme.Blocks;
+import org.cliffwatch.quantizer.scheme.CodedWeight;
 import org.cliffwatch.quantizer.scheme.StoredWeight;
 
 /**
@@ -58,7 +59,7 @@ final class Awq extends StoredFormat {
         t.module() + ".qweight",
         t.outputs,
         t.inputs,
-        CodeTables.integers(BITS, 0),
+        CodedWeight.integers(BITS, 0),
         (first, count, out) -> codes(codes, t.inputs, first, count, out),
         () -> scales(t, size, zeroTensor, scaleTensor),
         null,
@@ -79,7 +80,7 @@ final class Awq extends StoredFormat {
     return (word >>> (BITS * PLACE[output % PACKED])) & 0xf;
   }
 
-  private static StoredWeight.Scales scales(
+  private static CodedWeight.Scales scales(
       LayerTensors t, int size, StoredTensor zeroTensor, StoredTensor scaleTensor) {
     int groups = t.inputs / size;
     float[] stored = scaleTensor.read();
@@ -93,6 +94,6 @@ final class Awq extends StoredFormat {
         zeros[o * groups + g] = code(words[g * width + o / PACKED], o);
       }
     }
-    return new StoredWeight.Scales(new Blocks.Grid(t.outputs, t.inputs, 1, size), scales, zeros);
+    return new CodedWeight.Scales(new Blocks.Grid(t.outputs, t.inputs, 1, size), scales, zeros);
   }
 }

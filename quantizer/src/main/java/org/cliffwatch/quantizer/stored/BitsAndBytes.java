@@ -11,6 +11,7 @@ import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.checkpoint.StorageType;
 import org.cliffwatch.quantizer.checkpoint.StoredTensor;
 import org.cliffwatch.quantizer.scheme.Blocks;
+import org.cliffwatch.quantizer.scheme.CodedWeight;
 import org.cliffwatch.quantizer.scheme.InputQuantizer;
 import org.cliffwatch.quantizer.scheme.StoredWeight;
 
@@ -87,7 +88,7 @@ final class BitsAndBytes extends StoredFormat {
             scales[o] *= 0.007874016f;
           }
           Blocks rows = new Blocks.Grid(t.outputs, t.inputs, 1, t.inputs);
-          return new StoredWeight.Scales(rows, scales, null);
+          return new CodedWeight.Scales(rows, scales, null);
         },
         InputQuantizer.withOutliers(threshold),
         t.bits());
@@ -115,7 +116,7 @@ final class BitsAndBytes extends StoredFormat {
         t.inputs,
         map.read(),
         (first, count, out) -> codes(codes, (long) first * t.inputs, count * t.inputs, out),
-        () -> new StoredWeight.Scales(blocks, maxima.read(), null),
+        () -> new CodedWeight.Scales(blocks, maxima.read(), null),
         null,
         t.bits());
   }

@@ -6,6 +6,7 @@ import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.checkpoint.StorageType;
 import org.cliffwatch.quantizer.checkpoint.StoredTensor;
 import org.cliffwatch.quantizer.scheme.Blocks;
+import org.cliffwatch.quantizer.scheme.CodedWeight;
 import org.cliffwatch.quantizer.scheme.InputQuantizer;
 import org.cliffwatch.quantizer.scheme.InputQuantizer.Element;
 import org.cliffwatch.quantizer.scheme.StoredWeight;
@@ -87,7 +88,7 @@ final class BlockFp8 extends StoredFormat {
         t.inputs,
         CodeTables.e4m3(),
         (first, count, out) -> e4m3(codes, (long) first * t.inputs, count * t.inputs, out),
-        () -> new StoredWeight.Scales(blocks, scales.read(), null),
+        () -> new CodedWeight.Scales(blocks, scales.read(), null),
         inputs,
         t.bits());
   }

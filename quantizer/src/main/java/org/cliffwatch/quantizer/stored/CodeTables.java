@@ -4,19 +4,6 @@ package org.cliffwatch.quantizer.stored;
 final class CodeTables {
   private CodeTables() {}
 
-  /**
-   * Integers.
-   *
-   * @param smallest what code 0 stands for
-   */
-  static float[] integers(int bits, int smallest) {
-    float[] values = new float[1 << bits];
-    for (int code = 0; code < values.length; code++) {
-      values[code] = smallest + code;
-    }
-    return values;
-  }
-
   /** Two's complement of 8 bits. */
   static float[] signedBytes() {
     float[] values = new float[256];

@@ -12,6 +12,7 @@ import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.checkpoint.StorageType;
 import org.cliffwatch.quantizer.checkpoint.StoredTensor;
 import org.cliffwatch.quantizer.scheme.Blocks;
+import org.cliffwatch.quantizer.scheme.CodedWeight;
 import org.cliffwatch.quantizer.scheme.InputQuantizer;
 import org.cliffwatch.quantizer.scheme.InputQuantizer.Element;
 import org.cliffwatch.quantizer.scheme.InputQuantizer.Scaling;
@@ -274,7 +275,7 @@ final class CompressedTensors extends StoredFormat {
         codes.name(),
         t.outputs,
         t.inputs,
-        CodeTables.integers(w.bits, -offset),
+        CodedWeight.integers(w.bits, -offset),
         (first, count, out) -> {
           int[] words = LayerTensors.words(codes, first, count, 0, (int) width);
           for (int o = 0; o < count; o++) {
@@ -297,7 +298,7 @@ final class CompressedTensors extends StoredFormat {
             }
           }
           Blocks found = order == null ? blocks : Gptq.blocks(t, blocks.width(), across, order);
-          return new StoredWeight.Scales(found, scales.read(), unpacked);
+          return new CodedWeight.Scales(found, scales.read(), unpacked);
         },
         inputs,
         t.bits());
@@ -355,7 +356,7 @@ final class CompressedTensors extends StoredFormat {
               zero[b] = bytes[b];
             }
           }
-          return new StoredWeight.Scales(blocks, scales.read(), zero);
+          return new CodedWeight.Scales(blocks, scales.read(), zero);
         },
         inputs,
         t.bits());
@@ -371,7 +372,7 @@ final class CompressedTensors extends StoredFormat {
         t.inputs,
         CodeTables.e4m3(),
         (first, count, out) -> BlockFp8.e4m3(codes, (long) first * t.inputs, count * t.inputs, out),
-        () -> new StoredWeight.Scales(blocks, scales.read(), null),
+        () -> new CodedWeight.Scales(blocks, scales.read(), null),
         inputs,
         t.bits());
   }
@@ -403,7 +404,7 @@ final class CompressedTensors extends StoredFormat {
           }
         },
         () ->
-            new StoredWeight.Scales(
+            new CodedWeight.Scales(
                 new Blocks.Grid(t.outputs, t.inputs, 1, size),
                 global == null ? powersOfTwo(scales) : overGlobal(scales, global),
                 null),

@@ -5,6 +5,7 @@ import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.checkpoint.StoredTensor;
 import org.cliffwatch.quantizer.scheme.Blocks;
+import org.cliffwatch.quantizer.scheme.CodedWeight;
 import org.cliffwatch.quantizer.scheme.StoredWeight;
 
 /**
@@ -68,7 +69,7 @@ final class Gptq extends StoredFormat {
         t.module() + ".qweight",
         t.outputs,
         t.inputs,
-        CodeTables.integers(bits, 0),
+        CodedWeight.integers(bits, 0),
         (from, count, out) -> codes(codes, t.inputs, from, count, out),
         () -> scales(t, size, groups, zeros, scales, order),
         null,
@@ -85,7 +86,7 @@ final class Gptq extends StoredFormat {
     }
   }
 
-  private StoredWeight.Scales scales(
+  private CodedWeight.Scales scales(
       LayerTensors t,
       int size,
       int groups,
@@ -111,7 +112,7 @@ final class Gptq extends StoredFormat {
         zeros[o * groups + g] = zero;
       }
     }
-    return new StoredWeight.Scales(blocks, scales, zeros);
+    return new CodedWeight.Scales(blocks, scales, zeros);
   }
 
   /** Groups as {@code g_idx} has them; null: in order. */
