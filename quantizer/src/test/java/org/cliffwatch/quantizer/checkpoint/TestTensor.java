@@ -11,8 +11,8 @@ import java.util.Arrays;
 import java.util.Map;
 
 /** A tensor to write to a safetensors file. */
-record TestTensor(String dtype, long[] shape, byte[] bytes) {
-  static void write(Path file, Map<String, TestTensor> tensors) throws IOException {
+public record TestTensor(String dtype, long[] shape, byte[] bytes) {
+  public static void write(Path file, Map<String, TestTensor> tensors) throws IOException {
     Files.write(file, file(tensors));
   }
 

@@ -39,18 +39,8 @@ class VariantGoldenTest {
                 Inventory.of(checkpoint),
                 Precisions.packaged().named("fp32"),
                 Backends.open(backend))) {
-      float[] logits = decoder.logits(tokens);
-      double worst = 0;
-      for (int p = 0; p < tokens.length; p++) {
-        double sum = 0;
-        for (int v = 0; v < vocabulary; v++) {
-          sum += Math.exp(logits[p * vocabulary + v]);
-        }
-        for (int v = 0; v < vocabulary; v++) {
-          double ours = logits[p * vocabulary + v] - Math.log(sum);
-          worst = Math.max(worst, Math.abs(ours - variant.logProbability(p, v)));
-        }
-      }
+      double worst =
+          LogProbabilities.worst(decoder.logits(tokens), vocabulary, variant::logProbability);
       assertThat(worst).isLessThan(TOLERANCE);
     }
   }

@@ -6,23 +6,22 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.checkpoint.JsonDamage;
+import org.cliffwatch.quantizer.checkpoint.TestTensor;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.model.Decoder;
 import org.cliffwatch.quantizer.model.Inventory;
@@ -44,10 +43,7 @@ class DamagedStoredTest {
 
   @TempDir Path folder;
 
-  /** A tensor of the file. */
-  private record Entry(String dtype, List<Long> shape, byte[] bytes) {}
-
-  private final Map<String, Entry> tensors = new LinkedHashMap<>();
+  private final Map<String, TestTensor> tensors = new LinkedHashMap<>();
   private ObjectNode config;
 
   static Stream<String> names() {
@@ -63,7 +59,7 @@ class DamagedStoredTest {
       if (OPTIONAL.contains(suffix) && !name.equals("gptq-4-order")) {
         continue;
       }
-      Entry removed = tensors.remove(tensor);
+      TestTensor removed = tensors.remove(tensor);
       assertThatThrownBy(this::inventory)
           .as(tensor)
           .isInstanceOf(InvalidInputException.class)
@@ -77,35 +73,35 @@ class DamagedStoredTest {
   void everyShapeAndTypeIsChecked(String name) throws IOException {
     read(name);
     for (String tensor : layer()) {
-      Entry right = tensors.get(tensor);
-      long elements = right.shape.stream().reduce(1L, (a, b) -> a * b);
+      TestTensor right = tensors.get(tensor);
+      long elements = LongStream.of(right.shape()).reduce(1, (a, b) -> a * b);
       // The text of a quantization state has whatever length it has.
       if (elements > 1 && !tensor.contains("quant_state")) {
-        for (List<Long> shape : List.of(List.of(elements, 1L, 1L), List.of(1L, 1L, elements))) {
-          tensors.put(tensor, new Entry(right.dtype, shape, right.bytes));
+        for (long[] shape : new long[][] {{elements, 1, 1}, {1, 1, elements}}) {
+          tensors.put(tensor, new TestTensor(right.dtype(), shape, right.bytes()));
           assertThatThrownBy(this::inventory)
               .as(tensor)
               .isInstanceOf(InvalidInputException.class)
               .hasMessageContaining(tensor);
         }
-        Entry cut =
-            new Entry(
-                right.dtype,
-                first(right.shape, 1),
-                Arrays.copyOf(right.bytes, (int) (right.bytes.length / right.shape.get(0))));
+        TestTensor cut =
+            new TestTensor(
+                right.dtype(),
+                first(right.shape(), 1),
+                Arrays.copyOf(right.bytes(), (int) (right.bytes().length / right.shape()[0])));
         tensors.put(tensor, cut);
-        if (right.shape.get(0) > 1) {
+        if (right.shape()[0] > 1) {
           assertThatThrownBy(this::inventory).as(tensor).isInstanceOf(InvalidInputException.class);
         }
       }
       String other =
-          switch (right.dtype) {
+          switch (right.dtype()) {
             case "I32", "F32" -> "U32";
             case "I64" -> "U64";
             case "F16", "BF16" -> "U16";
             default -> "BOOL";
           };
-      tensors.put(tensor, new Entry(other, right.shape, right.bytes));
+      tensors.put(tensor, new TestTensor(other, right.shape(), right.bytes()));
       assertThatThrownBy(this::inventory)
           .as(tensor)
           .isInstanceOf(InvalidInputException.class)
@@ -115,9 +111,9 @@ class DamagedStoredTest {
     }
   }
 
-  private static List<Long> first(List<Long> shape, long first) {
-    List<Long> cut = new ArrayList<>(shape);
-    cut.set(0, first);
+  private static long[] first(long[] shape, long first) {
+    long[] cut = shape.clone();
+    cut[0] = first;
     return cut;
   }
 
@@ -145,9 +141,9 @@ class DamagedStoredTest {
     for (int i = 0; i < DATA; i++) {
       read(name);
       List<String> layer = layer();
-      Entry entry = tensors.get(layer.get(random.nextInt(layer.size())));
+      TestTensor entry = tensors.get(layer.get(random.nextInt(layer.size())));
       for (int k = 0; k <= random.nextInt(8); k++) {
-        entry.bytes[random.nextInt(entry.bytes.length)] = (byte) random.nextInt();
+        entry.bytes()[random.nextInt(entry.bytes().length)] = (byte) random.nextInt();
       }
       for (String precision : List.of("stored", "w8a8")) {
         try {
@@ -165,10 +161,10 @@ class DamagedStoredTest {
       read(name);
       String tensor =
           layer().stream().filter(t -> t.matches(".*(scale.*|absmax)")).findFirst().orElseThrow();
-      Entry entry = tensors.get(tensor);
+      TestTensor entry = tensors.get(tensor);
       // The upper half of the last element: NaN in every type of scale.
-      entry.bytes[entry.bytes.length - 1] = (byte) 0x7f;
-      entry.bytes[entry.bytes.length - 2] = (byte) 0xff;
+      entry.bytes()[entry.bytes().length - 1] = (byte) 0x7f;
+      entry.bytes()[entry.bytes().length - 2] = (byte) 0xff;
       assertThatThrownBy(() -> logits("stored"))
           .isInstanceOf(InvalidInputException.class)
           .hasMessageContaining(tensor)
@@ -179,31 +175,31 @@ class DamagedStoredTest {
   @Test
   void groupsAndZeroPointsMustBeInRange() throws IOException {
     read("gptq-4-order");
-    tensors.get(StoredGolden.LAYER + ".g_idx").bytes[0] = 99;
+    tensors.get(StoredGolden.LAYER + ".g_idx").bytes()[0] = 99;
     assertThatThrownBy(() -> logits("stored"))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("g_idx: input 0: found group 99, expected 0 to 2");
 
     read("gptq-4");
-    tensors.get(StoredGolden.LAYER + ".qzeros").bytes[0] = (byte) 0xff;
+    tensors.get(StoredGolden.LAYER + ".qzeros").bytes()[0] = (byte) 0xff;
     assertThatThrownBy(() -> logits("stored"))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("qzeros: group 0, output 0: found zero point 16, expected 0 to 15");
 
     read("fp8-block");
-    tensors.get(StoredGolden.LAYER + ".weight").bytes[5] = 0x7f;
+    tensors.get(StoredGolden.LAYER + ".weight").bytes()[5] = 0x7f;
     assertThatThrownBy(() -> logits("stored"))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("weight: element 5 is NaN");
 
     read("ct-mxfp4");
-    tensors.get(StoredGolden.LAYER + ".weight_scale").bytes[1] = (byte) 0xff;
+    tensors.get(StoredGolden.LAYER + ".weight_scale").bytes()[1] = (byte) 0xff;
     assertThatThrownBy(() -> logits("stored"))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("weight_scale: element 1: found 255");
 
     read("ct-w4a16");
-    tensors.get(StoredGolden.LAYER + ".weight_shape").bytes[0] = 63;
+    tensors.get(StoredGolden.LAYER + ".weight_shape").bytes()[0] = 63;
     assertThatThrownBy(this::inventory)
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("weight_shape: found (63, 96), expected (64, 96)");
@@ -247,12 +243,10 @@ class DamagedStoredTest {
                 JsonNode tensor = field.getValue();
                 int from = tensor.at("/data_offsets/0").intValue();
                 int to = tensor.at("/data_offsets/1").intValue();
-                List<Long> shape =
-                    JSON.convertValue(
-                        tensor.get("shape"),
-                        JSON.getTypeFactory().constructCollectionType(List.class, Long.class));
+                long[] shape = JSON.convertValue(tensor.get("shape"), long[].class);
                 byte[] bytes = Arrays.copyOfRange(all.array(), 8 + length + from, 8 + length + to);
-                tensors.put(field.getKey(), new Entry(tensor.get("dtype").asText(), shape, bytes));
+                tensors.put(
+                    field.getKey(), new TestTensor(tensor.get("dtype").asText(), shape, bytes));
               }
             });
   }
@@ -263,22 +257,7 @@ class DamagedStoredTest {
 
   private void write() throws IOException {
     JSON.writeValue(folder.resolve("config.json").toFile(), config);
-    ObjectNode header = JSON.createObjectNode();
-    ByteArrayOutputStream data = new ByteArrayOutputStream();
-    tensors.forEach(
-        (name, entry) -> {
-          ObjectNode tensor = header.putObject(name);
-          tensor.put("dtype", entry.dtype);
-          entry.shape.forEach(tensor.putArray("shape")::add);
-          tensor.putArray("data_offsets").add(data.size()).add(data.size() + entry.bytes.length);
-          data.writeBytes(entry.bytes);
-        });
-    byte[] text = header.toString().getBytes(StandardCharsets.UTF_8);
-    try (var out = Files.newOutputStream(folder.resolve("model.safetensors"))) {
-      out.write(ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(text.length).array());
-      out.write(text);
-      data.writeTo(out);
-    }
+    TestTensor.write(folder.resolve("model.safetensors"), tensors);
   }
 
   private void inventory() throws IOException {

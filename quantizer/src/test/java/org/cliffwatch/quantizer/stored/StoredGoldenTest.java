@@ -13,6 +13,7 @@ import org.cliffwatch.quantizer.kernel.Linear;
 import org.cliffwatch.quantizer.kernel.Tensors;
 import org.cliffwatch.quantizer.model.Decoder;
 import org.cliffwatch.quantizer.model.Inventory;
+import org.cliffwatch.quantizer.model.LogProbabilities;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.quantizer.scheme.StoredWeight;
@@ -182,19 +183,8 @@ class StoredGoldenTest {
                 Inventory.of(checkpoint),
                 Precisions.packaged().named(precision),
                 Backends.open(backend))) {
-      float[] logits = decoder.logits(tokens);
-      double worst = 0;
-      for (int p = 0; p < tokens.length; p++) {
-        double sum = 0;
-        for (int v = 0; v < vocabulary; v++) {
-          sum += Math.exp(logits[p * vocabulary + v]);
-        }
-        for (int v = 0; v < vocabulary; v++) {
-          double ours = logits[p * vocabulary + v] - Math.log(sum);
-          worst = Math.max(worst, Math.abs(ours - expected[p * vocabulary + v]));
-        }
-      }
-      return worst;
+      return LogProbabilities.worst(
+          decoder.logits(tokens), vocabulary, (p, v) -> expected[p * vocabulary + v]);
     }
   }
 }
