@@ -41,7 +41,7 @@ public record FingerprintedCheckpoint(
     if (row == null) {
       return 0;
     }
-    if (precision.weightBits() == 0) {
+    if (precision.isStored()) {
       return row.bytes();
     }
     int width = precision.compute() == FloatType.FLOAT32 ? Float.BYTES : Short.BYTES;

@@ -110,8 +110,6 @@ public final class CheckpointCommand implements Callable<Integer> {
         Inventory inventory = attempt(() -> Inventory.of(checkpoint));
         if (inventory != null) {
           inventory.quantization().ifPresent(words -> facts.put("quantization", words));
-        }
-        if (inventory != null) {
           sizes(inventory);
           if (!inventory.ignoredFields().isEmpty()) {
             facts.put("ignored_fields", inventory.ignoredFields());

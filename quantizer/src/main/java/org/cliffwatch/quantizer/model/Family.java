@@ -105,7 +105,6 @@ abstract class Family {
    */
   final Architecture architecture(ConfigFields config) {
     ignoreCommon(config);
-    StoredFormat.of(config);
     for (String field : COUNTS) {
       if (config.peek(field).doubleValue() > MAX_COUNT) {
         throw config.mismatch(field, config.peek(field), "at most " + MAX_COUNT);
@@ -133,10 +132,10 @@ abstract class Family {
   /**
    * Where the weights are.
    *
+   * @param format how linear layers are quantized, or null
    * @throws InvalidInputException naming a tensor that is missing, misshapen or too many
    */
-  final Weights weights(Checkpoint checkpoint, Architecture architecture) {
-    StoredFormat format = StoredFormat.of(checkpoint.config()).orElse(null);
+  final Weights weights(Checkpoint checkpoint, Architecture architecture, StoredFormat format) {
     Tensors tensors = new Tensors(checkpoint, base, format);
     Weights weights = find(tensors, architecture, checkpoint.config());
     tensors.requireAllUsed(modelType);

@@ -10,6 +10,7 @@ import java.util.Set;
 import java.util.stream.Stream;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
+import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.Projection;
 import org.cliffwatch.quantizer.kernel.WeightRows;
@@ -77,12 +78,14 @@ public final class Inventory {
   }
 
   private static Inventory read(Checkpoint checkpoint) {
-    Family family = Family.of(checkpoint.config());
-    Architecture architecture = family.architecture(checkpoint.config());
-    Weights weights = family.weights(checkpoint, architecture);
-    String quantization =
-        StoredFormat.of(checkpoint.config()).map(StoredFormat::describe).orElse(null);
-    return of(architecture, weights, Family.ignored(checkpoint.config()), quantization);
+    ConfigFields config = checkpoint.config();
+    Family family = Family.of(config);
+    // Before the family asks for what nobody has read.
+    StoredFormat format = StoredFormat.of(config).orElse(null);
+    Architecture architecture = family.architecture(config);
+    Weights weights = family.weights(checkpoint, architecture, format);
+    String quantization = format == null ? null : format.describe();
+    return of(architecture, weights, Family.ignored(config), quantization);
   }
 
   static Inventory of(Architecture architecture, Weights weights) {
@@ -215,7 +218,7 @@ public final class Inventory {
     boolean scaled = precision.weightBits() < 16;
     long bytes = 0;
     for (Matrix matrix : quantized()) {
-      if (precision.weightBits() == 0) {
+      if (precision.isStored()) {
         double bits = matrix.stored() == null ? Float.SIZE : matrix.stored().bits();
         bytes += (long) (matrix.elements() * bits / Byte.SIZE);
       } else {

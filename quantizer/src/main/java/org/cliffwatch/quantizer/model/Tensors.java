@@ -29,6 +29,7 @@ final class Tensors {
   private final String prefix;
   private final Set<String> used = new HashSet<>();
   private final StoredFormat format;
+  private final TensorSource source = new Source();
 
   /**
    * @param base what tensors of the decoder are called before the dot: {@code transformer}, {@code
@@ -77,7 +78,7 @@ final class Tensors {
   private Optional<WeightRows> quantized(String module, int outputs, int inputs) {
     return format == null
         ? Optional.empty()
-        : format.weight(new Source(), module, outputs, inputs).map(WeightRows.class::cast);
+        : format.weight(source, module, outputs, inputs).map(WeightRows.class::cast);
   }
 
   private final class Source implements TensorSource {
@@ -176,8 +177,7 @@ final class Tensors {
   }
 
   private StoredTensor stored(String name, long... shape) {
-    used.add(name);
-    return checkpoint.tensor(name).requireShape(shape).requireWeight();
+    return source.take(name).requireShape(shape).requireWeight();
   }
 
   /** Rows {@code from}, {@code from + 1}, … of a projection whose outputs lie one after another. */

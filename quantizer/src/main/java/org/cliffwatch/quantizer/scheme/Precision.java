@@ -30,4 +30,9 @@ public record Precision(
   public Precision {
     options = Map.copyOf(options);
   }
+
+  /** Whether the checkpoint's file says how linear layers are stored, and not this row. */
+  public boolean isStored() {
+    return weightBits == 0;
+  }
 }

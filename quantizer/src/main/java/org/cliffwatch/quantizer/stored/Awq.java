@@ -19,7 +19,6 @@ final class Awq extends StoredFormat {
   private static final int[] PLACE = {0, 4, 1, 5, 2, 6, 3, 7};
 
   private final int groupSize;
-  private final boolean zeroPoints;
 
   Awq(ConfigFields fields) {
     int bits = fields.integer("bits", fields.integer("w_bit", BITS));
@@ -28,8 +27,7 @@ final class Awq extends StoredFormat {
     require(fields, "version", version.equalsIgnoreCase("gemm"), "gemm");
     groupSize = fields.integer("group_size", fields.integer("q_group_size", 128));
     require(fields, "group_size", groupSize == -1 || groupSize > 0, "-1 or above 0");
-    zeroPoints = fields.flag("zero_point", true);
-    require(fields, "zero_point", zeroPoints, "true");
+    require(fields, "zero_point", fields.flag("zero_point", true), "true");
   }
 
   @Override
@@ -82,18 +80,11 @@ final class Awq extends StoredFormat {
 
   private static CodedWeight.Scales scales(
       LayerTensors t, int size, StoredTensor zeroTensor, StoredTensor scaleTensor) {
-    int groups = t.inputs / size;
-    float[] stored = scaleTensor.read();
     int[] words = LayerTensors.words(zeroTensor);
     int width = t.outputs / PACKED;
-    float[] scales = new float[stored.length];
-    float[] zeros = new float[stored.length];
-    for (int g = 0; g < groups; g++) {
-      for (int o = 0; o < t.outputs; o++) {
-        scales[o * groups + g] = stored[g * t.outputs + o];
-        zeros[o * groups + g] = code(words[g * width + o / PACKED], o);
-      }
-    }
-    return new CodedWeight.Scales(new Blocks.Grid(t.outputs, t.inputs, 1, size), scales, zeros);
+    return LayerTensors.byGroup(
+        new Blocks.Grid(t.outputs, t.inputs, 1, size),
+        scaleTensor,
+        (group, output) -> code(words[group * width + output / PACKED], output));
   }
 }

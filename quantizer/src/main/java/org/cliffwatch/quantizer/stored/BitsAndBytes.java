@@ -1,13 +1,10 @@
 package org.cliffwatch.quantizer.stored;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
 import java.util.List;
+import java.util.function.Supplier;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
+import org.cliffwatch.quantizer.checkpoint.Json;
 import org.cliffwatch.quantizer.checkpoint.StorageType;
 import org.cliffwatch.quantizer.checkpoint.StoredTensor;
 import org.cliffwatch.quantizer.scheme.Blocks;
@@ -109,20 +106,16 @@ final class BitsAndBytes extends StoredFormat {
             ? new Blocks.Grid(t.outputs, t.inputs, 1, size)
             : new Blocks.Flat(t.outputs, t.inputs, size);
     StoredTensor absmax = t.take("weight.absmax", nested ? BYTES : F32, blocks.count());
-    Maxima maxima = nested ? doubled(t, state, absmax) : absmax::read;
+    Supplier<float[]> maxima = nested ? doubled(t, state, absmax) : absmax::read;
     return StoredWeight.of(
         codes.name(),
         t.outputs,
         t.inputs,
         map.read(),
         (first, count, out) -> codes(codes, (long) first * t.inputs, count * t.inputs, out),
-        () -> new CodedWeight.Scales(blocks, maxima.read(), null),
+        () -> new CodedWeight.Scales(blocks, maxima.get(), null),
         null,
         t.bits());
-  }
-
-  private interface Maxima {
-    float[] read();
   }
 
   /** High half first. */
@@ -137,7 +130,7 @@ final class BitsAndBytes extends StoredFormat {
     }
   }
 
-  private Maxima doubled(LayerTensors t, ConfigFields state, StoredTensor absmax) {
+  private Supplier<float[]> doubled(LayerTensors t, ConfigFields state, StoredTensor absmax) {
     int size = state.positive("nested_blocksize");
     float offset = (float) state.number("nested_offset");
     StoredTensor map = t.take("weight.nested_quant_map", F32, 256);
@@ -162,16 +155,7 @@ final class BitsAndBytes extends StoredFormat {
       throw new InvalidInputException(
           tensor.where() + ": " + tensor.bytes() + " bytes, expected at most " + MAX_STATE_BYTES);
     }
-    try {
-      JsonNode node = new ObjectMapper().readTree(LayerTensors.bytes(tensor));
-      if (node instanceof ObjectNode object) {
-        return ConfigFields.of(tensor.where(), object);
-      }
-    } catch (JsonProcessingException e) {
-      throw new InvalidInputException(tensor.where() + ": not JSON: " + e.getOriginalMessage(), e);
-    } catch (IOException e) {
-      throw new InvalidInputException(tensor.where() + ": cannot be read: " + e, e);
-    }
-    throw new InvalidInputException(tensor.where() + ": expected a JSON object");
+    byte[] text = LayerTensors.bytes(tensor);
+    return ConfigFields.of(tensor.where(), Json.object(text, tensor.where()));
   }
 }

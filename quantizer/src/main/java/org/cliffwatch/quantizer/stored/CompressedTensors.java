@@ -248,7 +248,7 @@ final class CompressedTensors extends StoredFormat {
     return switch (group.packing) {
       case PACKED -> packed(t, w, inputs);
       case INTEGERS, FLOATS, NAIVE -> w.integer ? integers(t, w, inputs) : floats(t, w, inputs);
-      case NVFP4, MXFP4 -> pairs(t, group.packing, inputs);
+      case NVFP4, MXFP4 -> pairs(t, group, inputs);
     };
   }
 
@@ -325,7 +325,6 @@ final class CompressedTensors extends StoredFormat {
         w.symmetric
             ? null
             : t.typed("weight_zero_point", List.of(StorageType.I8)).requireShape(scales.shape());
-    int low = -(1 << (w.bits - 1));
     return StoredWeight.of(
         codes.name(),
         t.outputs,
@@ -334,25 +333,15 @@ final class CompressedTensors extends StoredFormat {
         (first, count, out) -> {
           long from = (long) first * t.inputs;
           codes.bytes(from, out, 0, count * t.inputs);
-          for (int i = 0; i < count * t.inputs; i++) {
-            if (out[i] < low || out[i] > -low - 1) {
-              throw new InvalidInputException(
-                  "%s: element %s: found %s, expected a code of %s bits"
-                      .formatted(codes.where(), from + i, out[i], w.bits));
-            }
-          }
+          requireBits(codes, from, out, count * t.inputs, w.bits, "");
         },
         () -> {
           float[] zero = null;
           if (zeros != null) {
             byte[] bytes = LayerTensors.bytes(zeros);
             zero = new float[bytes.length];
+            requireBits(zeros, 0, bytes, bytes.length, w.bits, "zero point ");
             for (int b = 0; b < bytes.length; b++) {
-              if (bytes[b] < low || bytes[b] > -low - 1) {
-                throw new InvalidInputException(
-                    "%s: element %s: found zero point %s, expected a code of %s bits"
-                        .formatted(zeros.where(), b, bytes[b], w.bits));
-              }
               zero[b] = bytes[b];
             }
           }
@@ -360,6 +349,23 @@ final class CompressedTensors extends StoredFormat {
         },
         inputs,
         t.bits());
+  }
+
+  /**
+   * Signed codes, the first of them the tensor's element {@code from}, must be of so many bits.
+   *
+   * @param what they are, with a space after it, or nothing
+   */
+  private static void requireBits(
+      StoredTensor tensor, long from, byte[] codes, int count, int bits, String what) {
+    int low = -(1 << (bits - 1));
+    for (int i = 0; i < count; i++) {
+      if (codes[i] < low || codes[i] > -low - 1) {
+        throw new InvalidInputException(
+            "%s: element %s: found %s%s, expected a code of %s bits"
+                .formatted(tensor.where(), from + i, what, codes[i], bits));
+      }
+    }
   }
 
   private StoredWeight floats(LayerTensors t, Type w, InputQuantizer inputs) {
@@ -378,8 +384,8 @@ final class CompressedTensors extends StoredFormat {
   }
 
   /** e2m1, low half first. */
-  private StoredWeight pairs(LayerTensors t, Packing packing, InputQuantizer inputs) {
-    int size = packing == Packing.NVFP4 ? 16 : 32;
+  private StoredWeight pairs(LayerTensors t, Group group, InputQuantizer inputs) {
+    int size = group.weights.groupSize;
     if (t.inputs % size != 0) {
       throw new InvalidInputException(
           "layer %s: found %s inputs, expected them to go by %s"
@@ -387,9 +393,10 @@ final class CompressedTensors extends StoredFormat {
     }
     int width = t.inputs / 2;
     StoredTensor codes = t.take("weight_packed", List.of(StorageType.U8), t.outputs, width);
-    StorageType type = packing == Packing.NVFP4 ? StorageType.F8_E4M3 : StorageType.U8;
+    boolean hasGlobal = group.packing == Packing.NVFP4;
+    StorageType type = hasGlobal ? StorageType.F8_E4M3 : StorageType.U8;
     StoredTensor scales = t.take("weight_scale", List.of(type), t.outputs, t.inputs / size);
-    StoredTensor global = packing == Packing.NVFP4 ? t.takeOne("weight_global_scale", F32) : null;
+    StoredTensor global = hasGlobal ? t.takeOne("weight_global_scale", F32) : null;
     return StoredWeight.of(
         codes.name(),
         t.outputs,
@@ -518,11 +525,10 @@ final class CompressedTensors extends StoredFormat {
 
   private static Element element(Type x) {
     require(x.fields, "symmetric", x.symmetric || x.integer, "true");
+    require(x.fields, "num_bits", x.bits == 8 || x.bits == 4, "8 or 4");
     if (x.integer) {
-      require(x.fields, "num_bits", x.bits == 8 || x.bits == 4, "8 or 4");
       return x.bits == 8 ? Element.INT8 : Element.INT4;
     }
-    require(x.fields, "num_bits", x.bits == 8 || x.bits == 4, "8 or 4");
     return x.bits == 8 ? Element.E4M3 : Element.E2M1;
   }
 }

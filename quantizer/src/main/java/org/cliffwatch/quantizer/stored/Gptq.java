@@ -93,26 +93,21 @@ final class Gptq extends StoredFormat {
       StoredTensor zeroTensor,
       StoredTensor scaleTensor,
       StoredTensor order) {
-    Blocks blocks = blocks(t, size, groups, order);
-    float[] stored = scaleTensor.read();
     int[] words = LayerTensors.words(zeroTensor);
     int width = words.length / groups;
-    float[] scales = new float[blocks.count()];
-    float[] zeros = new float[scales.length];
-    for (int g = 0; g < groups; g++) {
-      for (int o = 0; o < t.outputs; o++) {
-        int zero = LayerTensors.code(words, g * width, 1, o, bits) + (first ? 1 : 0);
-        if (zero == 1 << bits) {
-          // Kernels disagree whether it wraps.
-          throw new InvalidInputException(
-              "%s: group %s, output %s: found zero point %s, expected 0 to %s"
-                  .formatted(zeroTensor.where(), g, o, zero, zero - 1));
-        }
-        scales[o * groups + g] = stored[g * t.outputs + o];
-        zeros[o * groups + g] = zero;
-      }
-    }
-    return new CodedWeight.Scales(blocks, scales, zeros);
+    return LayerTensors.byGroup(
+        blocks(t, size, groups, order),
+        scaleTensor,
+        (group, output) -> {
+          int zero = LayerTensors.code(words, group * width, 1, output, bits) + (first ? 1 : 0);
+          if (zero == 1 << bits) {
+            // Kernels disagree whether it wraps.
+            throw new InvalidInputException(
+                "%s: group %s, output %s: found zero point %s, expected 0 to %s"
+                    .formatted(zeroTensor.where(), group, output, zero, zero - 1));
+          }
+          return zero;
+        });
   }
 
   /** Groups as {@code g_idx} has them; null: in order. */

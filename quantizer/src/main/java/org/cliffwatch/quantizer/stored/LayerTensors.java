@@ -6,6 +6,8 @@ import java.util.List;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.StorageType;
 import org.cliffwatch.quantizer.checkpoint.StoredTensor;
+import org.cliffwatch.quantizer.scheme.Blocks;
+import org.cliffwatch.quantizer.scheme.CodedWeight;
 
 /**
  * The tensors of one linear layer (outputs, inputs), taken one by one: their types and shapes are
@@ -116,6 +118,32 @@ final class LayerTensors {
       code |= words[word + stride] << (Integer.SIZE - offset);
     }
     return code & ((1 << bits) - 1);
+  }
+
+  /** The zero point of a group of an output's inputs. */
+  interface ZeroPoints {
+    int of(int group, int output);
+  }
+
+  /**
+   * Scales and zero points of groups of inputs.
+   *
+   * @param blocks a row of groups an output
+   * @param scales (groups, outputs)
+   */
+  static CodedWeight.Scales byGroup(Blocks blocks, StoredTensor scales, ZeroPoints zeroPoints) {
+    int groups = (int) scales.shape()[0];
+    int outputs = (int) scales.shape()[1];
+    float[] stored = scales.read();
+    float[] byOutput = new float[stored.length];
+    float[] zeros = new float[stored.length];
+    for (int g = 0; g < groups; g++) {
+      for (int o = 0; o < outputs; o++) {
+        byOutput[o * groups + g] = stored[g * outputs + o];
+        zeros[o * groups + g] = zeroPoints.of(g, o);
+      }
+    }
+    return new CodedWeight.Scales(blocks, byOutput, zeros);
   }
 
   /** Words that so many codes are packed into. */
