@@ -9,8 +9,15 @@ import org.cliffwatch.quantizer.kernel.WeightRows;
  * A weight matrix (rows = outputs, columns = inputs) as codes, packed: {@code ŵ[r, c] = (value of
  * codes[r, c] − zero) · scale} in float32, in this order, zero and scale those of the element's
  * block. Codes of up to 4 bits take 4 in memory, others 8. Rows are unpacked when they are read.
+ *
+ * <p>Vectors of ints unpack them by shifts: element {@code 16 k + w} of a chunk of 16 words lies in
+ * word {@code w}, at bit {@code k · bits}. A row is whole chunks, what is beyond its columns code
+ * 0.
  */
 public final class CodedWeight implements WeightRows {
+  /** Words of a chunk; a multiple of any vector's lanes. */
+  public static final int WORDS = 16;
+
   private static final int NIBBLE = 4;
 
   private final String name;
@@ -18,8 +25,10 @@ public final class CodedWeight implements WeightRows {
   private final int columns;
   private final float[] values;
   private final Scales scales;
-  private final byte[] packed;
-  private final int rowBytes;
+  private final int bits;
+  private final int[] words;
+  private final int rowWords;
+  private final float smallest;
 
   /** Of each row, the one whose scales it has; null: its own. */
   private final int[] scaleRow;
@@ -52,13 +61,19 @@ public final class CodedWeight implements WeightRows {
     this.values = values;
     this.scales = scales;
     this.scaleRow = scaleRow;
-    this.rowBytes = nibbles() ? (columns + 1) / 2 : columns;
-    if ((long) rows * rowBytes > Integer.MAX_VALUE - 8) {
+    this.bits = values.length <= 1 << NIBBLE ? NIBBLE : Byte.SIZE;
+    this.rowWords = Blocks.parts(columns, WORDS * Integer.SIZE / bits) * WORDS;
+    if ((long) rows * rowWords > Integer.MAX_VALUE - 8) {
       throw new InvalidInputException(
           "%s: found (%s, %s), expected no more codes than an array holds"
               .formatted(name, rows, columns));
     }
-    this.packed = new byte[rows * rowBytes];
+    this.words = new int[rows * rowWords];
+    this.smallest = isConsecutive(values) ? values[0] : Float.NaN;
+  }
+
+  private static boolean isConsecutive(float[] values) {
+    return IntStream.range(0, values.length).allMatch(code -> values[code] == values[0] + code);
   }
 
   /** Of signed codes with scales for groups of columns. */
@@ -97,28 +112,28 @@ public final class CodedWeight implements WeightRows {
     return values;
   }
 
-  private boolean nibbles() {
-    return values.length <= 1 << NIBBLE;
-  }
-
   /**
-   * Sets the codes of a row.
+   * Sets the codes of a row, all 0 until now.
    *
    * @param codes unsigned, below the number of values, at {@code codes[at .. at + columns)}
    */
   void put(int row, byte[] codes, int at) {
-    int to = row * rowBytes;
-    if (!nibbles()) {
-      System.arraycopy(codes, at, packed, to, columns);
-      return;
+    for (int first = 0; first < columns; first += WORDS) {
+      int word = word(row, first);
+      int shift = shift(first);
+      for (int w = 0; w < Math.min(WORDS, columns - first); w++) {
+        words[word + w] |= (codes[at + first + w] & 0xff) << shift;
+      }
     }
-    int pairs = columns / 2;
-    for (int i = 0; i < pairs; i++) {
-      packed[to + i] = (byte) (codes[at + 2 * i] | codes[at + 2 * i + 1] << NIBBLE);
-    }
-    if (columns % 2 == 1) {
-      packed[to + pairs] = codes[at + columns - 1];
-    }
+  }
+
+  /** The first of the words that hold {@link #WORDS} columns from {@code first} on. */
+  private int word(int row, int first) {
+    return row * rowWords + first / (WORDS * Integer.SIZE / bits) * WORDS;
+  }
+
+  private int shift(int first) {
+    return first / WORDS % (Integer.SIZE / bits) * bits;
   }
 
   @Override
@@ -138,44 +153,69 @@ public final class CodedWeight implements WeightRows {
 
   @Override
   public void row(int r, float[] out) {
-    unpack(r * rowBytes, out);
-    Blocks blocks = scales.blocks();
-    float[] zeros = scales.zeros();
-    int scaled = scaleRow(r);
+    values(r, out);
+    int row = scaleRow(r);
     for (int c = 0; c < columns; ) {
-      int end = blocks.end(scaled, c);
-      int block = blocks.index(scaled, c);
-      scale(out, c, end, zeros == null ? 0 : zeros[block], scales.scales()[block]);
-      c = end;
-    }
-  }
-
-  private int scaleRow(int r) {
-    return scaleRow == null ? r : scaleRow[r];
-  }
-
-  private void unpack(int from, float[] out) {
-    if (!nibbles()) {
-      for (int c = 0; c < columns; c++) {
-        out[c] = values[packed[from + c] & 0xff];
+      int block = blocks().index(row, c);
+      int end = blocks().end(row, c);
+      float zero = zero(block);
+      float scale = scale(block);
+      for (; c < end; c++) {
+        out[c] = (out[c] - zero) * scale;
       }
-      return;
-    }
-    int pairs = columns / 2;
-    for (int i = 0; i < pairs; i++) {
-      int pair = packed[from + i];
-      out[2 * i] = values[pair & 0xf];
-      out[2 * i + 1] = values[pair >> NIBBLE & 0xf];
-    }
-    if (columns % 2 == 1) {
-      out[columns - 1] = values[packed[from + pairs] & 0xf];
     }
   }
 
-  private static void scale(float[] out, int from, int to, float zero, float scale) {
-    for (int c = from; c < to; c++) {
-      out[c] = (out[c] - zero) * scale;
+  /** Writes what the codes of row {@code r} stand for, without zero points and scales. */
+  public void values(int r, float[] out) {
+    int mask = (1 << bits) - 1;
+    for (int first = 0; first < columns; first += WORDS) {
+      int word = word(r, first);
+      int shift = shift(first);
+      for (int w = 0; w < Math.min(WORDS, columns - first); w++) {
+        out[first + w] = values[words[word + w] >>> shift & mask];
+      }
     }
+  }
+
+  /** Bits that a code takes: 4 or 8. */
+  public int bits() {
+    return bits;
+  }
+
+  /** All codes, a row after the other. */
+  public int[] words() {
+    return words;
+  }
+
+  /** Words of a row. */
+  public int rowWords() {
+    return rowWords;
+  }
+
+  /** What code 0 stands for, if every code stands for one more than the code before; else NaN. */
+  public float smallest() {
+    return smallest;
+  }
+
+  /** Which elements share a scale, by {@link #scaleRow}. */
+  public Blocks blocks() {
+    return scales.blocks();
+  }
+
+  /** The scale of a block. */
+  public float scale(int block) {
+    return scales.scales()[block];
+  }
+
+  /** The zero point of a block. */
+  public float zero(int block) {
+    return scales.zeros() == null ? 0 : scales.zeros()[block];
+  }
+
+  /** The row of {@link #blocks} that a row has its scales from. */
+  public int scaleRow(int r) {
+    return scaleRow == null ? r : scaleRow[r];
   }
 
   /** Rows {@code source[0]}, {@code source[1]}, … of this. */
@@ -184,7 +224,7 @@ public final class CodedWeight implements WeightRows {
     int[] own = IntStream.of(source).map(this::scaleRow).toArray();
     CodedWeight chosen = new CodedWeight(name, source.length, columns, values, scales, own);
     for (int r = 0; r < source.length; r++) {
-      System.arraycopy(packed, source[r] * rowBytes, chosen.packed, r * rowBytes, rowBytes);
+      System.arraycopy(words, source[r] * rowWords, chosen.words, r * rowWords, rowWords);
     }
     return chosen;
   }
@@ -203,12 +243,14 @@ public final class CodedWeight implements WeightRows {
     if (!rowScales || !integral) {
       return Optional.empty();
     }
-    byte[] codes = new byte[packed.length];
+    byte[] codes = new byte[Math.multiplyExact(rows, columns)];
     float[] own = new float[rows];
+    float[] row = new float[columns];
     for (int r = 0; r < rows; r++) {
-      own[r] = scales.scales()[scales.blocks().index(scaleRow(r), 0)];
+      own[r] = scale(blocks().index(scaleRow(r), 0));
+      values(r, row);
       for (int c = 0; c < columns; c++) {
-        codes[r * columns + c] = (byte) values[packed[r * columns + c] & 0xff];
+        codes[r * columns + c] = (byte) row[c];
       }
     }
     return Optional.of(new QuantizedWeight(name, rows, columns, Byte.SIZE, codes, columns, own));
@@ -217,6 +259,7 @@ public final class CodedWeight implements WeightRows {
   /** Bytes of codes, scales and zeros. */
   public long bytes() {
     int numbers = scales.zeros() == null ? 1 : 2;
-    return packed.length + (long) Float.BYTES * scales.scales().length * numbers;
+    return (long) Integer.BYTES * words.length
+        + (long) Float.BYTES * scales.scales().length * numbers;
   }
 }

@@ -5,8 +5,9 @@ import java.util.Arrays;
 import org.bytedeco.dnnl.dnnl_memory;
 import org.bytedeco.dnnl.dnnl_memory_desc;
 import org.cliffwatch.quantizer.kernel.FloatType;
-import org.cliffwatch.quantizer.kernel.WeightRows;
+import org.cliffwatch.quantizer.kernel.vector.CodeUnpacker;
 import org.cliffwatch.quantizer.kernel.vector.VectorRounding;
+import org.cliffwatch.quantizer.scheme.CodedWeight;
 
 /**
  * Room for some rows of a weight that is unpacked as it is multiplied, in the layout of a matmul of
@@ -25,7 +26,7 @@ final class Panel implements AutoCloseable {
   Panel(OneDnn library, Matmul matmul) {
     outputs = matmul.outputs();
     product = matmul.product();
-    row = new float[matmul.inputs()];
+    row = new float[CodeUnpacker.width(matmul.inputs())];
     plainLayout = matmul.plainWeights();
     plain = Owned.memory(library, plainLayout.get());
     blocked = Owned.memory(library, matmul.weights());
@@ -36,12 +37,14 @@ final class Panel implements AutoCloseable {
   /**
    * Unpacks rows {@code [first, first + count)}, rounded to the type; outputs beyond them are zero.
    */
-  dnnl_memory fill(WeightRows weight, int first, int count, FloatType type) {
+  dnnl_memory fill(CodedWeight weight, int first, int count, FloatType type) {
     int width = weight.columns();
     for (int o = 0; o < outputs; o++) {
       if (o < count) {
-        weight.row(first + o, row);
-        VectorRounding.round(type, row, 0, width);
+        CodeUnpacker.row(weight, first + o, row);
+        if (product != Product.BFLOAT16) { // which packing rounds to
+          VectorRounding.round(type, row, 0, width);
+        }
       } else {
         Arrays.fill(row, 0);
       }
