@@ -63,8 +63,8 @@ public final class LayersBench implements Callable<Integer> {
   @Option(
       names = "--rows",
       paramLabel = "N",
-      description = "tokens multiplied at once (default: 384)")
-  private int rows = 384;
+      description = "tokens multiplied at once (default: 768)")
+  private int rows = 768;
 
   @Option(
       names = "--repetitions",

@@ -3,6 +3,7 @@ package org.cliffwatch.quantizer.kernel.onednn;
 import java.util.ArrayList;
 import java.util.List;
 import org.cliffwatch.quantizer.kernel.WeightRows;
+import org.cliffwatch.quantizer.scheme.LinearForm;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Schemes;
 
@@ -15,11 +16,18 @@ public final class BareProduct implements AutoCloseable {
   private final List<Matmul> matmuls = new ArrayList<>();
   private final Workspace workspace;
 
-  /** The product that the {@code onednn} backend makes of this weight in this precision. */
+  /**
+   * The product that the {@code onednn} backend makes of this weight in this precision; of one that
+   * it unpacks as it multiplies, unpacked beforehand.
+   */
   public BareProduct(WeightRows weight, Precision precision, int rows) {
     OneDnn library = OneDnn.open(null);
     workspace = new Workspace(library);
-    layers = new Packing(library).pack(Schemes.of(precision).prepare(weight, precision));
+    LinearForm form = Schemes.of(precision).prepare(weight, precision);
+    if (form instanceof LinearForm.Coded coded) {
+      form = new LinearForm.Floating(coded.weight(), coded.type());
+    }
+    layers = new Packing(library).pack(form);
     try {
       for (Layer layer : layers) {
         Matmul tile = layer.matmuls().get(0);

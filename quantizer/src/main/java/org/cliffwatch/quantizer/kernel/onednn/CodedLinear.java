@@ -26,7 +26,7 @@ final class CodedLinear implements Linear {
   static final int PANEL = 64;
 
   /** Input rows that are laid out at a time; a multiple of a tile's. */
-  private static final int ROWS = 512;
+  private static final int ROWS = 1024;
 
   /** A weight and the biases of its panels, or null. */
   private record Part(CodedWeight weight, List<float[]> biases) {}
