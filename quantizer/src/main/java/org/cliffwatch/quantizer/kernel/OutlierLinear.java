@@ -1,9 +1,9 @@
 package org.cliffwatch.quantizer.kernel;
 
 import java.util.List;
-import org.cliffwatch.quantizer.scheme.InputQuantizer;
 import org.cliffwatch.quantizer.scheme.LinearForm;
 import org.cliffwatch.quantizer.scheme.QuantizedWeight;
+import org.cliffwatch.quantizer.scheme.RowQuantizer;
 
 /**
  * LLM.int8()'s two products (Dettmers et al. 2022, section 3.2; bitsandbytes, {@code
@@ -17,11 +17,11 @@ import org.cliffwatch.quantizer.scheme.QuantizedWeight;
  * @param compute the type that sums are rounded to
  */
 public record OutlierLinear(
-    Linear integers, List<QuantizedWeight> weights, InputQuantizer quantizer, FloatType compute)
+    Linear integers, List<QuantizedWeight> weights, RowQuantizer quantizer, FloatType compute)
     implements Linear {
   /** The products of forms that share an input, with the second one if they have outliers. */
   public static Linear around(Linear product, List<LinearForm> forms, FloatType compute) {
-    InputQuantizer quantizer = forms.get(0).inputs();
+    RowQuantizer quantizer = forms.get(0).inputs();
     return quantizer != null && quantizer.hasOutliers()
         ? new OutlierLinear(
             product,

@@ -15,6 +15,8 @@ import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.Projection;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.quantizer.scheme.Scheme;
+import org.cliffwatch.quantizer.scheme.Schemes;
 import org.cliffwatch.quantizer.scheme.StoredWeight;
 import org.cliffwatch.quantizer.stored.StoredFormat;
 
@@ -24,8 +26,6 @@ import org.cliffwatch.quantizer.stored.StoredFormat;
  * how much memory that takes.
  */
 public final class Inventory {
-  private static final int SCALE_BYTES = 4;
-
   /**
    * A matrix (rows = outputs, columns = inputs) by its tensor's name.
    *
@@ -215,17 +215,17 @@ public final class Inventory {
    * in the checkpoint's file, but the vocabulary projection is held, tied or not.
    */
   public long bytes(Precision precision) {
-    boolean scaled = precision.weightBits() < 16;
-    long bytes = 0;
+    Scheme scheme = Schemes.of(precision);
+    double bits = 0;
     for (Matrix matrix : quantized()) {
-      if (precision.isStored()) {
-        double bits = matrix.stored() == null ? Float.SIZE : matrix.stored().bits();
-        bytes += (long) (matrix.elements() * bits / Byte.SIZE);
-      } else {
-        bytes += matrix.elements() * precision.weightBits() / Byte.SIZE;
-        bytes += scaled ? matrix.rows() * SCALE_BYTES : 0;
-      }
+      boolean asStored = precision.isStored() && matrix.stored() != null;
+      double each =
+          asStored
+              ? matrix.stored().bits()
+              : scheme.bits((int) Math.min(Integer.MAX_VALUE, matrix.columns()), precision);
+      bits += matrix.elements() * each;
     }
+    long bytes = (long) Math.ceil(bits / Byte.SIZE);
     int width = precision.compute() == FloatType.FLOAT32 ? 4 : 2;
     for (Matrix matrix : kept.subList(1, kept.size())) {
       bytes += matrix.elements() * width;

@@ -1,6 +1,7 @@
 package org.cliffwatch.quantizer.scheme;
 
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.WeightRows;
@@ -26,6 +27,10 @@ public final class CodedWeight implements WeightRows {
   private final float[] values;
   private final Scales scales;
   private final int bits;
+
+  /** Columns of a chunk, as a power of two. */
+  private final int chunk;
+
   private final int[] words;
   private final int rowWords;
   private final float smallest;
@@ -62,7 +67,8 @@ public final class CodedWeight implements WeightRows {
     this.scales = scales;
     this.scaleRow = scaleRow;
     this.bits = values.length <= 1 << NIBBLE ? NIBBLE : Byte.SIZE;
-    this.rowWords = Blocks.parts(columns, WORDS * Integer.SIZE / bits) * WORDS;
+    this.chunk = Integer.numberOfTrailingZeros(WORDS * Integer.SIZE / bits);
+    this.rowWords = Blocks.parts(columns, 1 << chunk) * WORDS;
     if ((long) rows * rowWords > Integer.MAX_VALUE - 8) {
       throw new InvalidInputException(
           "%s: found (%s, %s), expected no more codes than an array holds"
@@ -94,7 +100,7 @@ public final class CodedWeight implements WeightRows {
       for (int c = 0; c < columns; c++) {
         row[c] = (byte) (weight.codes()[r * columns + c] - smallest);
       }
-      coded.put(r, row, 0);
+      coded.put(r, 0, row, 0, columns);
     }
     return coded;
   }
@@ -112,28 +118,109 @@ public final class CodedWeight implements WeightRows {
     return values;
   }
 
+  /** Quantizes a weight's rows. */
+  static CodedWeight quantized(WeightRows weight, RowQuantizer quantizer) {
+    int columns = weight.columns();
+    int size = quantizer.group() == 0 ? columns : Math.min(columns, quantizer.group());
+    return quantized(
+        weight,
+        new Blocks.Grid(weight.rows(), columns, 1, size),
+        size,
+        quantizer.element().table(),
+        quantizer::quantize);
+  }
+
+  /** How elements that share a scale become codes. */
+  interface BlockQuantizer {
+    /**
+     * @param v the elements, all finite, at {@code v[0 .. n)}
+     * @param codes unsigned, written at {@code codes[0 .. n)}
+     */
+    RowQuantizer.Grid quantize(float[] v, int n, byte[] codes);
+  }
+
   /**
-   * Sets the codes of a row, all 0 until now.
+   * Quantizes a weight, block by block in row-major order.
    *
-   * @param codes unsigned, below the number of values, at {@code codes[at .. at + columns)}
+   * @param blocks of columns of a row, or flat
+   * @param size elements of a block, but of those cut off
+   * @param values what each code stands for
    */
-  void put(int row, byte[] codes, int at) {
-    for (int first = 0; first < columns; first += WORDS) {
-      int word = word(row, first);
-      int shift = shift(first);
-      for (int w = 0; w < Math.min(WORDS, columns - first); w++) {
-        words[word + w] |= (codes[at + first + w] & 0xff) << shift;
+  static CodedWeight quantized(
+      WeightRows weight, Blocks blocks, int size, float[] values, BlockQuantizer quantizer) {
+    int columns = weight.columns();
+    float[] scales = new float[blocks.count()];
+    float[] zeros = new float[scales.length];
+    Scales own = new Scales(blocks, scales, zeros);
+    CodedWeight coded = new CodedWeight(weight.name(), weight.rows(), columns, values, own, null);
+    float[] row = new float[columns];
+    float[] block = new float[size];
+    byte[] codes = new byte[size];
+    int n = 0;
+    for (int r = 0; r < weight.rows(); r++) {
+      weight.row(r, row);
+      Schemes.requireFinite(weight, r, row);
+      for (int c = 0; c < columns; ) {
+        int index = blocks.index(r, c);
+        int end = blocks.end(r, c);
+        System.arraycopy(row, c, block, n, end - c);
+        n += end - c;
+        c = end;
+        if (coded.next(r, end) != index) {
+          RowQuantizer.Grid grid = quantizer.quantize(block, n, codes);
+          if (!Float.isFinite(grid.scale())) {
+            throw new InvalidInputException(
+                "%s: row %s, columns up to %s: found a scale of %s, expected weights whose range is finite"
+                    .formatted(weight.name(), r, end - 1, grid.scale()));
+          }
+          scales[index] = grid.scale();
+          zeros[index] = grid.zero();
+          coded.put((long) r * columns + end - n, codes, n);
+          n = 0;
+        }
       }
+    }
+    return coded;
+  }
+
+  /** The block of the element after column {@code end − 1} of a row, or −1. */
+  private int next(int row, int end) {
+    if (end < columns) {
+      return blocks().index(row, end);
+    }
+    return row + 1 < rows ? blocks().index(row + 1, 0) : -1;
+  }
+
+  /** Sets codes from an element on, counted in row-major order. */
+  private void put(long element, byte[] codes, int n) {
+    for (int done = 0; done < n; ) {
+      int row = (int) ((element + done) / columns);
+      int column = (int) ((element + done) % columns);
+      int step = Math.min(n - done, columns - column);
+      put(row, column, codes, done, step);
+      done += step;
     }
   }
 
-  /** The first of the words that hold {@link #WORDS} columns from {@code first} on. */
-  private int word(int row, int first) {
-    return row * rowWords + first / (WORDS * Integer.SIZE / bits) * WORDS;
+  /**
+   * Sets codes of a row that are all 0 until now.
+   *
+   * @param column the first
+   * @param codes unsigned, below the number of values, at {@code codes[at .. at + n)}
+   */
+  void put(int row, int column, byte[] codes, int at, int n) {
+    for (int i = 0; i < n; i++) {
+      int c = column + i;
+      words[word(row, c)] |= (codes[at + i] & 0xff) << shift(c);
+    }
   }
 
-  private int shift(int first) {
-    return first / WORDS % (Integer.SIZE / bits) * bits;
+  private int word(int row, int column) {
+    return row * rowWords + (column >> chunk) * WORDS + column % WORDS;
+  }
+
+  private int shift(int column) {
+    return (column & (1 << chunk) - 1) / WORDS * bits;
   }
 
   @Override
@@ -227,6 +314,14 @@ public final class CodedWeight implements WeightRows {
       System.arraycopy(words, source[r] * rowWords, chosen.words, r * rowWords, rowWords);
     }
     return chosen;
+  }
+
+  /** The same codes with other scales. */
+  CodedWeight rescaled(UnaryOperator<float[]> change) {
+    Scales other = new Scales(blocks(), change.apply(scales.scales()), scales.zeros());
+    CodedWeight changed = new CodedWeight(name, rows, columns, values, other, scaleRow);
+    System.arraycopy(words, 0, changed.words, 0, words.length);
+    return changed;
   }
 
   /**

@@ -16,7 +16,7 @@ final class FileWeight implements StoredWeight {
   private final float[] values;
   private final Codes codes;
   private final Supplier<CodedWeight.Scales> scales;
-  private final InputQuantizer inputs;
+  private final RowQuantizer inputs;
   private final double bits;
 
   /** The band read last, and the scales of all; null after the last row. */
@@ -32,7 +32,7 @@ final class FileWeight implements StoredWeight {
       float[] values,
       Codes codes,
       Supplier<CodedWeight.Scales> scales,
-      InputQuantizer inputs,
+      RowQuantizer inputs,
       double bits) {
     this.name = name;
     this.rows = rows;
@@ -60,7 +60,7 @@ final class FileWeight implements StoredWeight {
   }
 
   @Override
-  public InputQuantizer inputs() {
+  public RowQuantizer inputs() {
     return inputs;
   }
 
@@ -83,7 +83,7 @@ final class FileWeight implements StoredWeight {
       int step = Math.min(BAND, count - done);
       codes.read(first + done, step, some);
       for (int r = 0; r < step; r++) {
-        coded.put(done + r, some, r * columns);
+        coded.put(done + r, 0, some, r * columns, columns);
       }
     }
     return coded;

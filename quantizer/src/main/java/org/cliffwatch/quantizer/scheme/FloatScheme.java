@@ -28,6 +28,11 @@ final class FloatScheme implements Scheme {
   }
 
   @Override
+  public double bits(int columns, Precision precision) {
+    return precision.weightBits();
+  }
+
+  @Override
   public LinearForm prepare(WeightRows weight, Precision precision) {
     return new LinearForm.Floating(weight, precision.compute());
   }

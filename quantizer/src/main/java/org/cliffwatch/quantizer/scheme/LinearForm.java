@@ -12,7 +12,7 @@ public sealed interface LinearForm {
   }
 
   /** How inputs are quantized, where a checkpoint says; else null. */
-  default InputQuantizer inputs() {
+  default RowQuantizer inputs() {
     return null;
   }
 
@@ -31,7 +31,7 @@ public sealed interface LinearForm {
    *
    * @param inputs how x̂ is made of x; null: it is x
    */
-  record Coded(CodedWeight weight, InputQuantizer inputs, FloatType type) implements LinearForm {}
+  record Coded(CodedWeight weight, RowQuantizer inputs, FloatType type) implements LinearForm {}
 
   /**
    * Each input row is quantized as it comes, to codes of 8 bits and a scale; {@code y = acc · s_x ·
@@ -39,7 +39,7 @@ public sealed interface LinearForm {
    *
    * @param inputs how; null: {@link Vectorwise#quantize} to 127 levels
    */
-  record IntegerProduct(QuantizedWeight weight, InputQuantizer inputs) implements LinearForm {
+  record IntegerProduct(QuantizedWeight weight, RowQuantizer inputs) implements LinearForm {
     /** Of inputs that are quantized as the weights are. */
     IntegerProduct(QuantizedWeight weight) {
       this(weight, null);

@@ -20,9 +20,16 @@ public interface Scheme {
   void check(Precision precision) throws InvalidInputException;
 
   /**
+   * Bits that a weight takes, its share of scales and zero points included.
+   *
+   * @param columns of its matrix
+   */
+  double bits(int columns, Precision precision);
+
+  /**
    * Makes one linear layer's weight.
    *
-   * @param weight (outputs, inputs); read once, a row at a time
+   * @param weight (outputs, inputs); read a row at a time, in order
    * @throws InvalidInputException when a weight is NaN or infinite, naming tensor and place
    */
   LinearForm prepare(WeightRows weight, Precision precision);

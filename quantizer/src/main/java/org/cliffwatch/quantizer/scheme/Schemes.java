@@ -8,7 +8,21 @@ import org.cliffwatch.quantizer.kernel.WeightRows;
 /** The schemes there are. */
 public final class Schemes {
   private static final List<Scheme> ALL =
-      List.of(new FloatScheme(), new Stored(), new Vectorwise());
+      List.of(
+          new FloatScheme(),
+          new Vectorwise(),
+          new TensorInt8(),
+          new ZeroPointInt8(),
+          new LlmInt8(),
+          new RoundToNearest(),
+          new BnbFourBit(),
+          new Float8(),
+          new Microscaling(),
+          new NvFloat4(),
+          new Stored());
+
+  /** A byte each, in one array. */
+  private static final int MAX_CODES = Integer.MAX_VALUE - 8;
 
   private Schemes() {}
 
@@ -45,6 +59,47 @@ public final class Schemes {
         throw notFinite(weight, row, values);
       }
       values[c] = rounded;
+    }
+  }
+
+  /** Room for a byte a weight. */
+  static byte[] codes(WeightRows weight) {
+    long elements = (long) weight.rows() * weight.columns();
+    if (elements > MAX_CODES) {
+      throw new InvalidInputException(
+          "%s: found (%s, %s), %s weights; expected at most %s in a quantized matrix"
+              .formatted(weight.name(), weight.rows(), weight.columns(), elements, MAX_CODES));
+    }
+    return new byte[(int) elements];
+  }
+
+  /** max |W|; reads all of it, and refuses what is not finite. */
+  static float largestMagnitude(WeightRows weight) {
+    float[] row = new float[weight.columns()];
+    float max = 0;
+    for (int r = 0; r < weight.rows(); r++) {
+      weight.row(r, row);
+      requireFinite(weight, r, row);
+      max = Math.max(max, largestMagnitude(row, 0, row.length));
+    }
+    return max;
+  }
+
+  /** max |v| of {@code v[at .. at + n)}. */
+  static float largestMagnitude(float[] v, int at, int n) {
+    float max = 0;
+    for (int i = at; i < at + n; i++) {
+      max = Math.max(max, Math.abs(v[i]));
+    }
+    return max;
+  }
+
+  /** Refuses a row that holds NaN or an infinity, naming tensor and place. */
+  static void requireFinite(WeightRows weight, int row, float[] values) {
+    for (int c = 0; c < weight.columns(); c++) {
+      if (!Float.isFinite(values[c])) {
+        throw notFinite(weight, row, values);
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 package org.cliffwatch.quantizer.scheme;
 
 import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 
 /**
@@ -22,6 +23,12 @@ final class Stored implements Scheme {
               .formatted(precision.name(), precision.weightBits(), precision.activationBits()));
     }
     Precisions.refuseOptions(precision);
+  }
+
+  /** Of a layer that the file holds as plain numbers. */
+  @Override
+  public double bits(int columns, Precision precision) {
+    return precision.compute() == FloatType.FLOAT32 ? Float.SIZE : Short.SIZE;
   }
 
   @Override

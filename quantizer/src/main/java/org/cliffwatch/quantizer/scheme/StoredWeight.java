@@ -14,7 +14,7 @@ public interface StoredWeight extends WeightRows {
   CodedWeight coded();
 
   /** How the layer's inputs are quantized; null: they are not. */
-  InputQuantizer inputs();
+  RowQuantizer inputs();
 
   /** Bits of the file that a weight takes, scales and zero points included. */
   double bits();
@@ -59,7 +59,7 @@ public interface StoredWeight extends WeightRows {
     }
 
     @Override
-    public InputQuantizer inputs() {
+    public RowQuantizer inputs() {
       return whole.inputs();
     }
 
@@ -90,7 +90,7 @@ public interface StoredWeight extends WeightRows {
       float[] values,
       Codes codes,
       Supplier<CodedWeight.Scales> scales,
-      InputQuantizer inputs,
+      RowQuantizer inputs,
       double bits) {
     return new FileWeight(name, rows, columns, values, codes, scales, inputs, bits);
   }

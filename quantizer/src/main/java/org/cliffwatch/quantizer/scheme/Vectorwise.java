@@ -16,9 +16,6 @@ public final class Vectorwise implements Scheme {
   /** Codes of 8 bits lie in ±127; −128 is not used. */
   public static final int LEVELS_8_BIT = 127;
 
-  /** A byte each, in one array. */
-  private static final int MAX_CODES = Integer.MAX_VALUE - 8;
-
   /**
    * So many products of codes of 8 bits, −128 among them, have a sum within 2²⁴: float32 adds them
    * exactly.
@@ -52,6 +49,11 @@ public final class Vectorwise implements Scheme {
   }
 
   @Override
+  public double bits(int columns, Precision precision) {
+    return precision.weightBits() + (double) Float.SIZE / columns;
+  }
+
+  @Override
   public LinearForm prepare(WeightRows weight, Precision precision) {
     QuantizedWeight quantized = quantize(weight, precision.weightBits());
     if (precision.activationBits() == 8) {
@@ -65,12 +67,7 @@ public final class Vectorwise implements Scheme {
   private static QuantizedWeight quantize(WeightRows weight, int bits) {
     int rows = weight.rows();
     int columns = weight.columns();
-    if ((long) rows * columns > MAX_CODES) {
-      throw new InvalidInputException(
-          "%s: found (%s, %s), %s weights; expected at most %s in a quantized matrix"
-              .formatted(weight.name(), rows, columns, (long) rows * columns, MAX_CODES));
-    }
-    byte[] codes = new byte[rows * columns];
+    byte[] codes = Schemes.codes(weight);
     float[] scales = new float[rows];
     float[] row = new float[columns];
     for (int r = 0; r < rows; r++) {
@@ -117,7 +114,7 @@ public final class Vectorwise implements Scheme {
     return scale == 0 ? 1 : scale;
   }
 
-  private static byte code(float v, float scale, int levels) {
+  static byte code(float v, float scale, int levels) {
     // Only a subnormal scale, itself rounded, can lead beyond the levels.
     return (byte) Math.max(-levels, Math.min(levels, Math.rint(v / scale)));
   }

@@ -9,7 +9,8 @@ import org.cliffwatch.quantizer.checkpoint.StorageType;
 import org.cliffwatch.quantizer.checkpoint.StoredTensor;
 import org.cliffwatch.quantizer.scheme.Blocks;
 import org.cliffwatch.quantizer.scheme.CodedWeight;
-import org.cliffwatch.quantizer.scheme.InputQuantizer;
+import org.cliffwatch.quantizer.scheme.Element;
+import org.cliffwatch.quantizer.scheme.RowQuantizer;
 import org.cliffwatch.quantizer.scheme.StoredWeight;
 
 /**
@@ -76,7 +77,7 @@ final class BitsAndBytes extends StoredFormat {
         codes.name(),
         t.outputs,
         t.inputs,
-        CodeTables.signedBytes(),
+        Element.INT8.table(),
         (first, count, out) -> codes.bytes((long) first * t.inputs, out, 0, count * t.inputs),
         () -> {
           float[] scales = maxima.read();
@@ -87,7 +88,7 @@ final class BitsAndBytes extends StoredFormat {
           Blocks rows = new Blocks.Grid(t.outputs, t.inputs, 1, t.inputs);
           return new CodedWeight.Scales(rows, scales, null);
         },
-        InputQuantizer.withOutliers(threshold),
+        RowQuantizer.withOutliers(threshold),
         t.bits());
   }
 

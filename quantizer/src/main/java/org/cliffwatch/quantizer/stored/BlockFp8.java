@@ -7,8 +7,8 @@ import org.cliffwatch.quantizer.checkpoint.StorageType;
 import org.cliffwatch.quantizer.checkpoint.StoredTensor;
 import org.cliffwatch.quantizer.scheme.Blocks;
 import org.cliffwatch.quantizer.scheme.CodedWeight;
-import org.cliffwatch.quantizer.scheme.InputQuantizer;
-import org.cliffwatch.quantizer.scheme.InputQuantizer.Element;
+import org.cliffwatch.quantizer.scheme.Element;
+import org.cliffwatch.quantizer.scheme.RowQuantizer;
 import org.cliffwatch.quantizer.scheme.StoredWeight;
 
 /**
@@ -71,22 +71,22 @@ final class BlockFp8 extends StoredFormat {
                 FLOATS,
                 Blocks.parts(t.outputs, height),
                 Blocks.parts(t.inputs, width));
-    InputQuantizer inputs;
+    RowQuantizer inputs;
     if (dynamic) {
-      inputs = InputQuantizer.dynamic(Element.E4M3, true, width);
+      inputs = RowQuantizer.dynamic(Element.E4M3, true, width);
     } else {
       float scale = t.takeOne("activation_scale", FLOATS).read()[0];
       if (scale <= 0) {
         throw new InvalidInputException(
             "layer %s: found activation_scale %s, expected above 0".formatted(t.module(), scale));
       }
-      inputs = InputQuantizer.fixed(Element.E4M3, scale, 0);
+      inputs = RowQuantizer.fixed(Element.E4M3, scale, 0);
     }
     return StoredWeight.of(
         codes.name(),
         t.outputs,
         t.inputs,
-        CodeTables.e4m3(),
+        Element.E4M3.table(),
         (first, count, out) -> e4m3(codes, (long) first * t.inputs, count * t.inputs, out),
         () -> new CodedWeight.Scales(blocks, scales.read(), null),
         inputs,

@@ -13,9 +13,9 @@ import org.cliffwatch.quantizer.checkpoint.StorageType;
 import org.cliffwatch.quantizer.checkpoint.StoredTensor;
 import org.cliffwatch.quantizer.scheme.Blocks;
 import org.cliffwatch.quantizer.scheme.CodedWeight;
-import org.cliffwatch.quantizer.scheme.InputQuantizer;
-import org.cliffwatch.quantizer.scheme.InputQuantizer.Element;
-import org.cliffwatch.quantizer.scheme.InputQuantizer.Scaling;
+import org.cliffwatch.quantizer.scheme.Element;
+import org.cliffwatch.quantizer.scheme.RowQuantizer;
+import org.cliffwatch.quantizer.scheme.RowQuantizer.Scaling;
 import org.cliffwatch.quantizer.scheme.StoredWeight;
 import org.cliffwatch.quantizer.tokenizer.RegexCheck;
 
@@ -243,7 +243,7 @@ final class CompressedTensors extends StoredFormat {
   @Override
   StoredWeight weight(LayerTensors t) {
     Group group = group(t);
-    InputQuantizer inputs = group.inputs == null ? null : inputs(t, group);
+    RowQuantizer inputs = group.inputs == null ? null : inputs(t, group);
     Type w = group.weights;
     return switch (group.packing) {
       case PACKED -> packed(t, w, inputs);
@@ -252,7 +252,7 @@ final class CompressedTensors extends StoredFormat {
     };
   }
 
-  private StoredWeight packed(LayerTensors t, Type w, InputQuantizer inputs) {
+  private StoredWeight packed(LayerTensors t, Type w, RowQuantizer inputs) {
     long width = LayerTensors.packedWords(t.inputs, w.bits);
     StoredTensor codes = t.take("weight_packed", WORDS, t.outputs, width);
     StoredTensor shape = t.take("weight_shape", List.of(StorageType.I64, StorageType.I32), 2);
@@ -317,7 +317,7 @@ final class CompressedTensors extends StoredFormat {
     }
   }
 
-  private StoredWeight integers(LayerTensors t, Type w, InputQuantizer inputs) {
+  private StoredWeight integers(LayerTensors t, Type w, RowQuantizer inputs) {
     StoredTensor codes = t.take("weight", List.of(StorageType.I8), t.outputs, t.inputs);
     Blocks.Grid blocks = blocks(t, w);
     StoredTensor scales = scales(t, w, blocks);
@@ -329,7 +329,7 @@ final class CompressedTensors extends StoredFormat {
         codes.name(),
         t.outputs,
         t.inputs,
-        CodeTables.signedBytes(),
+        Element.INT8.table(),
         (first, count, out) -> {
           long from = (long) first * t.inputs;
           codes.bytes(from, out, 0, count * t.inputs);
@@ -368,7 +368,7 @@ final class CompressedTensors extends StoredFormat {
     }
   }
 
-  private StoredWeight floats(LayerTensors t, Type w, InputQuantizer inputs) {
+  private StoredWeight floats(LayerTensors t, Type w, RowQuantizer inputs) {
     StoredTensor codes = t.take("weight", List.of(StorageType.F8_E4M3), t.outputs, t.inputs);
     Blocks.Grid blocks = blocks(t, w);
     StoredTensor scales = scales(t, w, blocks);
@@ -376,7 +376,7 @@ final class CompressedTensors extends StoredFormat {
         codes.name(),
         t.outputs,
         t.inputs,
-        CodeTables.e4m3(),
+        Element.E4M3.table(),
         (first, count, out) -> BlockFp8.e4m3(codes, (long) first * t.inputs, count * t.inputs, out),
         () -> new CodedWeight.Scales(blocks, scales.read(), null),
         inputs,
@@ -384,7 +384,7 @@ final class CompressedTensors extends StoredFormat {
   }
 
   /** e2m1, low half first. */
-  private StoredWeight pairs(LayerTensors t, Group group, InputQuantizer inputs) {
+  private StoredWeight pairs(LayerTensors t, Group group, RowQuantizer inputs) {
     int size = group.weights.groupSize;
     if (t.inputs % size != 0) {
       throw new InvalidInputException(
@@ -401,7 +401,7 @@ final class CompressedTensors extends StoredFormat {
         codes.name(),
         t.outputs,
         t.inputs,
-        CodeTables.e2m1(),
+        Element.E2M1.table(),
         (first, count, out) -> {
           byte[] bytes = new byte[count * width];
           codes.bytes((long) first * width, bytes, 0, bytes.length);
@@ -437,7 +437,7 @@ final class CompressedTensors extends StoredFormat {
     float divisor = positive(global);
     byte[] codes = new byte[Math.toIntExact(scales.elements())];
     BlockFp8.e4m3(scales, 0, codes.length, codes);
-    float[] table = CodeTables.e4m3();
+    float[] table = Element.E4M3.table();
     float[] values = new float[codes.length];
     for (int b = 0; b < codes.length; b++) {
       values[b] = table[codes[b] & 0xff] / divisor;
@@ -484,18 +484,18 @@ final class CompressedTensors extends StoredFormat {
             Blocks.parts(t.inputs, blocks.width()));
   }
 
-  private static InputQuantizer inputs(LayerTensors t, Group group) {
+  private static RowQuantizer inputs(LayerTensors t, Group group) {
     Type x = group.inputs;
     Element element = element(x);
     if (x.dynamic) {
       return switch (x.strategy) {
-        case "token" -> InputQuantizer.dynamic(element, x.symmetric, 0);
+        case "token" -> RowQuantizer.dynamic(element, x.symmetric, 0);
         case "group" ->
             group.packing == Packing.MXFP4 || x.exponents
-                ? new InputQuantizer(element, true, x.groupSize, Scaling.POWER_OF_TWO, 0, 0)
-                : InputQuantizer.dynamic(element, x.symmetric, x.groupSize);
+                ? new RowQuantizer(element, true, x.groupSize, Scaling.POWER_OF_TWO, 0, 0)
+                : RowQuantizer.dynamic(element, x.symmetric, x.groupSize);
         case "tensor_group" ->
-            new InputQuantizer(
+            new RowQuantizer(
                 element,
                 true,
                 x.groupSize,
@@ -520,7 +520,7 @@ final class CompressedTensors extends StoredFormat {
       throw new InvalidInputException(
           "layer " + t.module() + ": input_zero_point is missing, but inputs are not symmetric");
     }
-    return InputQuantizer.fixed(element, scale, zero);
+    return RowQuantizer.fixed(element, scale, zero);
   }
 
   private static Element element(Type x) {

@@ -47,7 +47,33 @@ public final class Tensors {
     return values;
   }
 
-  byte[] codes(String name) {
+  /** Numbers of any type, widened; bytes are signed. */
+  public float[] numbers(String name) {
+    ByteBuffer bytes = bytes(name);
+    String type = tensor(name).get("dtype").asText();
+    int width =
+        switch (type) {
+          case "F32", "I32" -> Integer.BYTES;
+          case "F16", "BF16" -> Short.BYTES;
+          case "I8", "U8" -> Byte.BYTES;
+          default -> throw new IllegalArgumentException(name + " is " + type);
+        };
+    float[] values = new float[bytes.remaining() / width];
+    for (int i = 0; i < values.length; i++) {
+      values[i] =
+          switch (type) {
+            case "F32" -> bytes.getFloat();
+            case "I32" -> bytes.getInt();
+            case "F16" -> Half.widen(bytes.getShort());
+            case "BF16" -> Float.intBitsToFloat(bytes.getShort() << Short.SIZE);
+            case "U8" -> bytes.get() & 0xff;
+            default -> bytes.get();
+          };
+    }
+    return values;
+  }
+
+  public byte[] codes(String name) {
     ByteBuffer bytes = bytes(name);
     byte[] values = new byte[bytes.remaining()];
     bytes.get(values);

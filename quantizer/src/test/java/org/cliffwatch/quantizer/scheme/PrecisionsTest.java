@@ -32,7 +32,25 @@ class PrecisionsTest {
             "w8a8-fp16",
             "w4-bf16",
             "stored",
-            "stored-bf16");
+            "stored-bf16",
+            "w8a8-tensor",
+            "w8a8-zero-point",
+            "llm-int8",
+            "w4-g128",
+            "w4-g128-asym",
+            "w3-g128",
+            "w3-g128-asym",
+            "w2-g64-asym",
+            "nf4",
+            "nf4-dq",
+            "fp4",
+            "fp8",
+            "mxint8",
+            "mxfp8",
+            "mxfp6",
+            "mxfp4",
+            "mxfp4-w",
+            "nvfp4");
     assertThat(precisions.named("w8a8-bf16"))
         .isEqualTo(new Precision("w8a8-bf16", "vectorwise", 8, 8, FloatType.BFLOAT16, Map.of()));
   }
@@ -56,6 +74,18 @@ class PrecisionsTest {
         "x: {scheme: float, weight_bits: 8, activation_bits: 32, compute: float32} | weight_bits and activation_bits 32",
         "x: {scheme: vectorwise, weight_bits: 8, activation_bits: 8, compute: float32, grup: 32} | no option 'grup'",
         "x: {scheme: stored, weight_bits: 4, activation_bits: 0, compute: float32} | found 4 and 0",
+        "x: {scheme: rtn, weight_bits: 4, activation_bits: 32, compute: float32, group: 0} | group: found 0, expected above 0, or -1 for a row",
+        "x: {scheme: rtn, weight_bits: 9, activation_bits: 32, compute: float32} | weight_bits: found 9, expected 2 to 8",
+        "x: {scheme: rtn, weight_bits: 4, activation_bits: 8, compute: float32} | activation_bits: found 8, expected 32",
+        "x: {scheme: rtn, weight_bits: 4, activation_bits: 16, compute: bfloat16, grid: awq} | grid: found awq, expected compressed-tensors, torchao",
+        "x: {scheme: rtn, weight_bits: 4, activation_bits: 32, compute: float32, symmetric: maybe} | symmetric: found maybe, expected true or false",
+        "x: {scheme: llm-int8, weight_bits: 8, activation_bits: 8, compute: float32, batch_outliers: 4} | batch_outliers",
+        "x: {scheme: llm-int8, weight_bits: 8, activation_bits: 8, compute: float32, threshold: -1} | threshold: found -1, expected a number of 0 or more",
+        "x: {scheme: bnb-4bit, weight_bits: 4, activation_bits: 32, compute: float32, quant_type: nf3} | quant_type: found nf3, expected nf4, fp4",
+        "x: {scheme: mx, weight_bits: 8, activation_bits: 8, compute: float32, element: e2m1} | weight_bits: found 8, expected 4, those of e2m1",
+        "x: {scheme: mx, weight_bits: 4, activation_bits: 8, compute: float32} | activation_bits: found 8, expected 4, those of e2m1",
+        "x: {scheme: fp8, weight_bits: 8, activation_bits: 8, compute: float32, element: e3m4} | element: found e3m4, expected e4m3, e5m2",
+        "x: {scheme: nvfp4, weight_bits: 4, activation_bits: 4, compute: float32, group: 16} | no option 'group'",
         "x: [1 | line",
         "[] | expected a mapping"
       })

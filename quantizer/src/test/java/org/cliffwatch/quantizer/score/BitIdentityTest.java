@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -80,7 +81,26 @@ class BitIdentityTest {
             "qwen3_moe-some-dense",
             "smollm3-window",
             "stablelm-parallel"),
-        Precisions.packaged().names().stream().filter(p -> !p.startsWith("stored")).toList());
+        rows("float", "vectorwise"));
+  }
+
+  /** Schemes whose forms all families share. */
+  static Stream<Arguments> published() {
+    List<String> others = new ArrayList<>(Precisions.packaged().names());
+    others.removeAll(rows("float", "vectorwise", "stored"));
+    return Stream.concat(
+        cases(Stream.of("llama-llama3"), others),
+        cases(Stream.of("mixtral-window"), List.of("llm-int8", "mxfp4")));
+  }
+
+  /** One a form, and one a way of quantizing inputs. */
+  private static final Set<String> FORMS = Set.of("llm-int8", "w4-g128-asym", "mxfp8", "nvfp4");
+
+  private static List<String> rows(String... schemes) {
+    Precisions packaged = Precisions.packaged();
+    return packaged.names().stream()
+        .filter(name -> List.of(schemes).contains(packaged.named(name).scheme()))
+        .toList();
   }
 
   /** Quantized checkpoints: a product in panels, one of integers, inputs in groups, outliers. */
@@ -104,6 +124,16 @@ class BitIdentityTest {
   @MethodSource("all")
   void scoreDependsOnItsRequestAlone(String variant, String precision) throws Exception {
     check(variant, precision, "onednn", REQUESTS);
+  }
+
+  @ParameterizedTest
+  @MethodSource("published")
+  void scoreInAPublishedSchemeDependsOnItsRequestAlone(String variant, String precision)
+      throws Exception {
+    check(variant, precision, "onednn", REQUESTS);
+    if (FORMS.contains(precision)) {
+      check(variant, precision, "reference", REQUESTS_BY_REFERENCE);
+    }
   }
 
   @ParameterizedTest

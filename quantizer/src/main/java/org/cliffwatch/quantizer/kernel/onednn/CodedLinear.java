@@ -14,7 +14,7 @@ import org.cliffwatch.quantizer.kernel.vector.TileReader;
 import org.cliffwatch.quantizer.kernel.vector.VectorRounding;
 import org.cliffwatch.quantizer.scheme.Blocks;
 import org.cliffwatch.quantizer.scheme.CodedWeight;
-import org.cliffwatch.quantizer.scheme.InputQuantizer;
+import org.cliffwatch.quantizer.scheme.RowQuantizer;
 
 /**
  * Layers that share an input, their weights packed codes: a panel of outputs at a time is unpacked,
@@ -33,7 +33,7 @@ final class CodedLinear implements Linear {
 
   private final Workspaces workspaces;
   private final Matmul matmul;
-  private final InputQuantizer inputs;
+  private final RowQuantizer inputs;
   private final FloatType compute;
   private final List<Part> parts = new ArrayList<>();
   private volatile boolean closed;
@@ -46,7 +46,7 @@ final class CodedLinear implements Linear {
   CodedLinear(
       Workspaces workspaces,
       Matmul matmul,
-      InputQuantizer inputs,
+      RowQuantizer inputs,
       List<CodedWeight> weights,
       List<float[]> biases,
       FloatType compute) {

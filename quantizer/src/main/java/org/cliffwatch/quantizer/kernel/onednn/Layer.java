@@ -4,7 +4,7 @@ import java.nio.ByteBuffer;
 import java.util.List;
 import org.cliffwatch.quantizer.kernel.vector.RowPacker;
 import org.cliffwatch.quantizer.kernel.vector.TileReader;
-import org.cliffwatch.quantizer.scheme.InputQuantizer;
+import org.cliffwatch.quantizer.scheme.RowQuantizer;
 
 /**
  * A weight ready to multiply: {@code y = x Wᵀ}, with the scales that are applied to the product.
@@ -22,7 +22,7 @@ record Layer(
     int inputs,
     int outputs,
     float[] weightScales,
-    InputQuantizer quantizer)
+    RowQuantizer quantizer)
     implements AutoCloseable {
 
   /** The matmul of so many rows; null if there is none. */

@@ -7,9 +7,9 @@ import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.InstructionSet;
 import org.cliffwatch.quantizer.kernel.WeightRows;
-import org.cliffwatch.quantizer.scheme.InputQuantizer;
 import org.cliffwatch.quantizer.scheme.LinearForm;
 import org.cliffwatch.quantizer.scheme.QuantizedWeight;
+import org.cliffwatch.quantizer.scheme.RowQuantizer;
 import org.cliffwatch.quantizer.scheme.Schemes;
 
 /**
@@ -132,7 +132,7 @@ final class Packing {
     return new Layer(product, tiles, packed, weight.columns(), outputs, null, null);
   }
 
-  private Layer integer(QuantizedWeight weight, InputQuantizer quantizer, int first, int outputs) {
+  private Layer integer(QuantizedWeight weight, RowQuantizer quantizer, int first, int outputs) {
     requireRowScales(weight);
     if (weight.columns() > MAX_INTEGER_INPUTS) {
       throw new InvalidInputException(

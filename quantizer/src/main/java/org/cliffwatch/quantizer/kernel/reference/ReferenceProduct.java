@@ -5,9 +5,9 @@ import java.util.List;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 import org.cliffwatch.quantizer.scheme.CodedWeight;
-import org.cliffwatch.quantizer.scheme.InputQuantizer;
 import org.cliffwatch.quantizer.scheme.LinearForm;
 import org.cliffwatch.quantizer.scheme.QuantizedWeight;
+import org.cliffwatch.quantizer.scheme.RowQuantizer;
 import org.cliffwatch.quantizer.scheme.Schemes;
 import org.cliffwatch.quantizer.scheme.Vectorwise;
 
@@ -110,7 +110,7 @@ interface ReferenceProduct extends AutoCloseable {
     private static final int PANEL = 256;
 
     private final CodedWeight weight;
-    private final InputQuantizer quantizer;
+    private final RowQuantizer quantizer;
     private final FloatType type;
 
     Coded(LinearForm.Coded form) {
@@ -176,7 +176,7 @@ interface ReferenceProduct extends AutoCloseable {
     private final int outputs;
     private final int inputs;
 
-    private final InputQuantizer quantizer;
+    private final RowQuantizer quantizer;
 
     IntegerCodes(LinearForm.IntegerProduct form) {
       this.quantizer = form.inputs();

@@ -15,7 +15,7 @@ import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
-import org.cliffwatch.quantizer.scheme.InputQuantizer;
+import org.cliffwatch.quantizer.scheme.RowQuantizer;
 import org.cliffwatch.quantizer.scheme.Vectorwise;
 
 /**
@@ -129,7 +129,7 @@ public final class RowPacker {
 
   /** As {@link #quantize(float[], int, int, ByteBuffer, int)}, as a checkpoint has it done. */
   public static float quantize(
-      InputQuantizer quantizer, float[] x, int at, int n, ByteBuffer codes, int to) {
+      RowQuantizer quantizer, float[] x, int at, int n, ByteBuffer codes, int to) {
     byte[] row = new byte[width(n, 8)];
     float scale = quantizer.codes(x, at, n, row, 0);
     place(row, codes, to);
@@ -141,7 +141,7 @@ public final class RowPacker {
    * done.
    */
   public static float quantizeToFloat32(
-      InputQuantizer quantizer, float[] x, int at, int n, ByteBuffer codes, int to, int width) {
+      RowQuantizer quantizer, float[] x, int at, int n, ByteBuffer codes, int to, int width) {
     byte[] row = new byte[width];
     float scale = quantizer.codes(x, at, n, row, 0);
     for (int c = 0; c < width; c++) {

@@ -1,27 +1,26 @@
 package org.cliffwatch.quantizer.scheme;
 
 import java.io.Serializable;
-import java.util.Locale;
 import org.cliffwatch.quantizer.kernel.FloatType;
 
 /**
- * How a quantized checkpoint has the inputs of a linear layer quantized, by the definitions of
- * compressed-tensors 0.20 ({@code quantization/utils/helpers.py}, {@code
- * quantization/lifecycle/forward_helpers.py}), which vLLM follows: {@code q = round(x / s + z)},
- * half to even and within the element's range, {@code x̂ = (q − z) · s}, all float32. Scales depend
- * on nothing but the row.
+ * How a row, of a linear layer's inputs or of its weight, becomes codes, a group of columns at a
+ * time: {@code q = round(x / s + z)}, half to even and within the element's range, {@code x̂ = (q −
+ * z) · s}, all float32. By the definitions of compressed-tensors 0.20 ({@code
+ * quantization/utils/helpers.py}, {@code quantization/lifecycle/forward_helpers.py}), which vLLM
+ * follows, and of OCP's MX formats. Scales depend on nothing but the row.
  *
  * <p>What is not finite stays so: in a group that holds NaN or an infinity every x̂ is NaN.
  *
  * @param element what q is
  * @param symmetric whether z is 0
- * @param group inputs that share a scale; 0: all of a row
+ * @param group columns that share a scale; 0: all of a row
  * @param scaling what s is made of
  * @param scale the scale, for {@link Scaling#STATIC}; the global one, for {@link Scaling#GLOBAL};
  *     the threshold, for {@link Scaling#OUTLIERS}
  * @param zero the zero point, for {@link Scaling#STATIC}
  */
-public record InputQuantizer(
+public record RowQuantizer(
     Element element, boolean symmetric, int group, Scaling scaling, float scale, float zero)
     implements Serializable {
   private static final long serialVersionUID = 1L;
@@ -36,56 +35,26 @@ public record InputQuantizer(
 
   private static final int MX_POWER = 0xff800000;
 
-  /** The type of a quantized input. */
-  public enum Element {
-    /** Integers from −128 to 127. */
-    INT8(-128, 127),
-    /** Integers from −8 to 7. */
-    INT4(-8, 7),
-    /** OCP's e4m3 without infinities. */
-    E4M3(-448, 448),
-    /** OCP's e2m1. */
-    E2M1(-6, 6);
-
-    private final float low;
-    private final float high;
-
-    Element(float low, float high) {
-      this.low = low;
-      this.high = high;
-    }
-
-    /** The nearest value of the type, ties to even, those beyond its range at its ends. */
-    public float round(float v) {
-      return switch (this) {
-        case INT8, INT4 -> (float) Math.rint(clamp(v));
-        case E4M3 -> clamp(mantissa(v, 3, -6));
-        case E2M1 -> clamp(mantissa(v, 1, 0));
-      };
-    }
-
-    private float clamp(float v) {
-      return Math.max(low, Math.min(high, v));
-    }
-
-    /** To so many bits of mantissa; below the smallest exponent the steps grow no smaller. */
-    private static float mantissa(float v, int bits, int smallest) {
-      int exponent = Math.max(smallest, Math.getExponent(v)) - bits;
-      float step = Math.scalb(1f, exponent);
-      return (float) Math.rint(v / step) * step;
-    }
-  }
-
   /** What a scale is made of. */
   public enum Scaling {
     /** One number that the checkpoint holds. */
     STATIC,
     /** {@code max|x| / (range / 2)}, or {@code (max − min) / range} where not symmetric. */
     RANGE,
-    /** The power of two of OCP's MX formats: max|x| rounded as e2m1 has it, over 4. */
+    /**
+     * The power of two of OCP's MX formats as compressed-tensors has it: max|x| rounded as e2m1,
+     * over 4.
+     */
     POWER_OF_TWO,
+    /**
+     * The power of two of OCP's MX formats 1.0, section 6.3: {@code 2^(⌊log2 max|x|⌋ − emax)},
+     * 2⁻¹²⁷ at least.
+     */
+    FLOOR,
     /** {@code e4m3(global · max|x| / 6) / global}: NVFP4's. */
     GLOBAL,
+    /** As {@link #GLOBAL}, with a row's own global scale. */
+    ROW_GLOBAL,
     /**
      * LLM.int8()'s: inputs rounded to float16, those of at least a threshold left out (their codes
      * are 0), {@code q = round(x · (127 / max|x|))}.
@@ -94,18 +63,42 @@ public record InputQuantizer(
   }
 
   /** One scale a row, from its values. */
-  public static InputQuantizer dynamic(Element element, boolean symmetric, int group) {
-    return new InputQuantizer(element, symmetric, group, Scaling.RANGE, 0, 0);
+  public static RowQuantizer dynamic(Element element, boolean symmetric, int group) {
+    return new RowQuantizer(element, symmetric, group, Scaling.RANGE, 0, 0);
   }
 
   /** One scale for all rows. */
-  public static InputQuantizer fixed(Element element, float scale, float zero) {
-    return new InputQuantizer(element, zero == 0, 0, Scaling.STATIC, scale, zero);
+  public static RowQuantizer fixed(Element element, float scale, float zero) {
+    return new RowQuantizer(element, zero == 0, 0, Scaling.STATIC, scale, zero);
   }
 
   /** All of a row, but what is beyond a threshold, of LLM.int8(). */
-  public static InputQuantizer withOutliers(float threshold) {
-    return new InputQuantizer(Element.INT8, true, 0, Scaling.OUTLIERS, threshold, 0);
+  public static RowQuantizer withOutliers(float threshold) {
+    return new RowQuantizer(Element.INT8, true, 0, Scaling.OUTLIERS, threshold, 0);
+  }
+
+  /** Blocks of an MX format: 32 columns and a power of two. */
+  static RowQuantizer microscaling(Element element) {
+    return new RowQuantizer(element, true, 32, Scaling.FLOOR, 0, 0);
+  }
+
+  /**
+   * The global scale that brings the largest e4m3 scale of a block of e2m1 to 448.
+   *
+   * @param magnitude the largest of all
+   */
+  static float global(float magnitude) {
+    return magnitude == 0 ? 1 : Element.E4M3.high() * Element.E2M1.high() / magnitude;
+  }
+
+  /** NVFP4 with this global scale. */
+  static RowQuantizer withGlobal(float global) {
+    return new RowQuantizer(Element.E2M1, true, 16, Scaling.GLOBAL, global, 0);
+  }
+
+  /** NVFP4 with a global scale a row. */
+  static RowQuantizer withRowGlobal() {
+    return new RowQuantizer(Element.E2M1, true, 16, Scaling.ROW_GLOBAL, 0, 0);
   }
 
   /** Whether an input is multiplied as it is and not by its code. */
@@ -130,6 +123,10 @@ public record InputQuantizer(
    * @param out x̂ is written to {@code out[to .. to + n)}
    */
   public void apply(float[] x, int at, int n, float[] out, int to) {
+    if (scaling == Scaling.ROW_GLOBAL) {
+      withGlobal(global(Schemes.largestMagnitude(x, at, n))).apply(x, at, n, out, to);
+      return;
+    }
     int step = group == 0 ? n : group;
     for (int from = 0; from < n; from += step) {
       int end = Math.min(n, from + step);
@@ -165,18 +162,33 @@ public record InputQuantizer(
     for (int i = at; i < at + n; i++) {
       max = isOutlier(x[i]) ? max : Math.max(max, Math.abs(FloatType.FLOAT16.round(x[i])));
     }
-    float factor = Element.INT8.high / max;
+    float factor = Element.INT8.high() / max;
     for (int i = 0; i < n; i++) {
       float rounded = FloatType.FLOAT16.round(x[at + i]);
       boolean isCode = max > 0 && !isOutlier(x[at + i]);
       codes[to + i] = isCode ? (byte) Element.INT8.round(rounded * factor) : 0;
     }
-    return max / Element.INT8.high;
+    return max / Element.INT8.high();
   }
 
-  private record Grid(float scale, float zero) {}
+  /**
+   * Quantizes a group to codes, unsigned.
+   *
+   * @param v at {@code v[0 .. n)}, all finite
+   */
+  Grid quantize(float[] v, int n, byte[] codes) {
+    Grid grid = grid(v, 0, n);
+    for (int i = 0; i < n; i++) {
+      codes[i] = element.code(element.round(v[i] / grid.scale + grid.zero));
+    }
+    return grid;
+  }
 
-  private Grid grid(float[] x, int at, int n) {
+  /** A group's scale and zero point. */
+  record Grid(float scale, float zero) {}
+
+  /** The scale and zero point of a group; NaN where a value is not finite. */
+  Grid grid(float[] x, int at, int n) {
     float min = 0;
     float max = 0;
     for (int i = at; i < at + n; i++) {
@@ -191,25 +203,27 @@ public record InputQuantizer(
       case STATIC -> new Grid(scale, zero);
       case RANGE -> symmetric ? new Grid(symmetricScale(magnitude), 0) : asymmetric(min, max);
       case POWER_OF_TWO -> new Grid(powerOfTwo(magnitude), 0);
+      case FLOOR -> new Grid(floor(magnitude), 0);
       case GLOBAL -> {
-        float local = Element.E4M3.round(scale * (magnitude / element.high));
+        float local = Element.E4M3.round(scale * (magnitude / element.high()));
         yield new Grid((local == 0 ? SMALLEST_E4M3 : local) / scale, 0);
       }
+      case ROW_GLOBAL -> throw new IllegalStateException("a group has no global scale of its own");
       case OUTLIERS -> throw new IllegalStateException("widened codes lack the outliers");
     };
   }
 
   private float symmetricScale(float magnitude) {
-    float s = magnitude / ((element.high - element.low) / 2);
+    float s = magnitude / ((element.high() - element.low()) / 2);
     return s == 0 ? SMALLEST : s;
   }
 
   private Grid asymmetric(float min, float max) {
-    float s = (max - min) / (element.high - element.low);
+    float s = (max - min) / (element.high() - element.low());
     if (s == 0) {
       return new Grid(SMALLEST, 0);
     }
-    return new Grid(s, (float) Math.rint(element.clamp(element.low - min / s)));
+    return new Grid(s, (float) Math.rint(element.clamp(element.low() - min / s)));
   }
 
   private static float powerOfTwo(float magnitude) {
@@ -218,15 +232,21 @@ public record InputQuantizer(
     return Math.scalb(1f, Math.max(-127, exponent));
   }
 
+  private float floor(float magnitude) {
+    int exponent = Math.getExponent(magnitude) - element.largestExponent();
+    return Math.scalb(1f, Math.max(-127, exponent));
+  }
+
   /** As {@code inspect} says it. */
   public String describe() {
-    String type = element.name().toLowerCase(Locale.ROOT) + (symmetric ? "" : " with zero points");
+    String type = element.spelled() + (symmetric ? "" : " with zero points");
     String each = group == 0 ? "token" : "token and " + group + " inputs";
     return switch (scaling) {
       case STATIC -> type + ", one scale for all";
       case RANGE -> type + ", a scale a " + each;
-      case POWER_OF_TWO -> type + ", a power of two a " + each;
+      case POWER_OF_TWO, FLOOR -> type + ", a power of two a " + each;
       case GLOBAL -> type + ", an e4m3 scale a " + each + " and one for all";
+      case ROW_GLOBAL -> type + ", an e4m3 scale a " + each + " and one a token";
       case OUTLIERS -> type + ", a scale a " + each + ", as they are from " + scale + " on";
     };
   }

@@ -1,0 +1,139 @@
+package org.cliffwatch.quantizer.scheme;
+
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Predicate;
+import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.kernel.FloatType;
+
+/**
+ * What a row of {@code conf/precisions.yaml} asks of its scheme, read key by key. What is wrong is
+ * refused by precision and key, with what was found and what was expected.
+ */
+final class Options {
+  private final Precision precision;
+  private final Set<String> unread;
+
+  Options(Precision precision) {
+    this.precision = precision;
+    this.unread = new TreeSet<>(precision.options().keySet());
+  }
+
+  /** An integer that meets a condition. */
+  int integer(String key, int absent, Predicate<Integer> condition, String expected) {
+    String text = text(key);
+    if (text == null) {
+      return absent;
+    }
+    try {
+      int value = Integer.parseInt(text);
+      if (condition.test(value)) {
+        return value;
+      }
+    } catch (NumberFormatException e) {
+      // As of a number that does not meet the condition.
+    }
+    throw mismatch(key, text, expected);
+  }
+
+  /** A number of 0 or more. */
+  float number(String key, float absent) {
+    String text = text(key);
+    if (text == null) {
+      return absent;
+    }
+    try {
+      float value = Float.parseFloat(text);
+      if (value >= 0 && Float.isFinite(value)) {
+        return value;
+      }
+    } catch (NumberFormatException e) {
+      // As of a negative number.
+    }
+    throw mismatch(key, text, "a number of 0 or more");
+  }
+
+  boolean flag(String key, boolean absent) {
+    String text = text(key);
+    if (text == null || text.equals("true") || text.equals("false")) {
+      return text == null ? absent : text.equals("true");
+    }
+    throw mismatch(key, text, "true or false");
+  }
+
+  /** One of some constants, in lower case and with hyphens. */
+  @SafeVarargs
+  final <E extends Enum<E>> E choice(String key, E absent, E... allowed) {
+    String text = text(key);
+    if (text == null) {
+      return absent;
+    }
+    return Arrays.stream(allowed)
+        .filter(constant -> spelled(constant).equals(text))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                mismatch(
+                    key,
+                    text,
+                    String.join(", ", Arrays.stream(allowed).map(Options::spelled).toList())));
+  }
+
+  static String spelled(Enum<?> constant) {
+    return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
+  }
+
+  /** Refuses a number of bits a weight. */
+  Options weights(Predicate<Integer> condition, String expected) {
+    return require("weight_bits", precision.weightBits(), condition, expected);
+  }
+
+  /** Refuses inputs that are quantized to a number of bits other than these. */
+  Options inputs(Predicate<Integer> condition, String expected) {
+    return require("activation_bits", precision.activationBits(), condition, expected);
+  }
+
+  /** Refuses inputs that are quantized. */
+  Options inputsAsTheyAre() {
+    int width = width(precision);
+    return inputs(bits -> bits == width, width + ", the compute type's");
+  }
+
+  /** Whether inputs are not quantized. */
+  static boolean asTheyAre(Precision precision) {
+    return precision.activationBits() == width(precision);
+  }
+
+  private static int width(Precision precision) {
+    return precision.compute() == FloatType.FLOAT32 ? Float.SIZE : Short.SIZE;
+  }
+
+  private Options require(String key, int found, Predicate<Integer> condition, String expected) {
+    if (!condition.test(found)) {
+      throw mismatch(key, Integer.toString(found), expected);
+    }
+    return this;
+  }
+
+  /** Refuses keys that were not read. */
+  void requireNoOthers() {
+    if (!unread.isEmpty()) {
+      throw new InvalidInputException(
+          "precision %s: scheme %s has no option '%s'"
+              .formatted(precision.name(), precision.scheme(), String.join("', '", unread)));
+    }
+  }
+
+  private String text(String key) {
+    unread.remove(key);
+    return precision.options().get(key);
+  }
+
+  private InvalidInputException mismatch(String key, String found, String expected) {
+    return new InvalidInputException(
+        "precision %s: scheme %s: %s: found %s, expected %s"
+            .formatted(precision.name(), precision.scheme(), key, found, expected));
+  }
+}

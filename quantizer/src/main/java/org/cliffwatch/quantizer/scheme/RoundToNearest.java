@@ -1,0 +1,192 @@
+package org.cliffwatch.quantizer.scheme;
+
+import org.cliffwatch.quantizer.kernel.WeightRows;
+
+/**
+ * Weights rounded to integers of 2 to 8 bits, with a scale, and perhaps a zero point, for every
+ * group of a row's columns; inputs as they are. There are as many grids called "4 bits" as there
+ * are libraries: {@code grid} says whose.
+ *
+ * <p>Options: {@code group}, columns of a group, 128 by default, the last one of a row shorter
+ * where they do not divide it, −1 for a whole row; {@code symmetric}, true by default; {@code
+ * grid}.
+ */
+final class RoundToNearest implements Scheme {
+  private static final int WHOLE_ROW = -1;
+
+  /**
+   * How a group's range becomes a scale s and a zero point z, and its elements codes; m and M are
+   * the group's least and largest element, Q = 2^bits − 1, low = −2^(bits − 1).
+   */
+  enum Grid {
+    /**
+     * compressed-tensors 0.20, {@code quantization/utils/helpers.py}: s = max|w| / (Q / 2) or (M −
+     * m) / Q, m and M including 0, and 2⁻²³ for 0; z = rint(low − m / s); q = rint(w / s + z).
+     */
+    COMPRESSED_TENSORS,
+    /**
+     * torchao 0.18, {@code quantization/quant_primitives.py}, SYMMETRIC and ASYMMETRIC: scales as
+     * there, 2⁻¹²⁶ at least; q = rint(w · (1 / s)) + z, a product with the reciprocal.
+     */
+    TORCHAO,
+    /** torchao's SYMMETRIC_NO_CLIPPING_ERR: s = max(−m / 2^(bits − 1), M / (2^(bits − 1) − 1)). */
+    TORCHAO_NO_CLIPPING,
+    /**
+     * llm-awq, {@code awq/quantize/quantizer.py}: m and M need not include 0; s = max(M − m, 10⁻⁵)
+     * / Q, z = −rint(m / s), q = rint(w / s) + z.
+     */
+    AWQ,
+    /**
+     * IST-DASLab/gptq, {@code quant.py}: m and M including 0, ±1 where both are 0; symmetric ones
+     * mirrored only where some element is negative, z = 2^(bits − 1); s = (M − m) / Q, q = rint(w /
+     * s) + z.
+     */
+    GPTQ
+  }
+
+  private record Recipe(int bits, int group, boolean symmetric, Grid grid) {
+    static Recipe of(Precision precision) {
+      Options options = new Options(precision);
+      options.weights(bits -> bits >= 2 && bits <= 8, "2 to 8").inputsAsTheyAre();
+      int group =
+          options.integer("group", 128, n -> n > 0 || n == WHOLE_ROW, "above 0, or -1 for a row");
+      boolean symmetric = options.flag("symmetric", true);
+      Grid grid =
+          symmetric
+              ? options.choice(
+                  "grid",
+                  Grid.COMPRESSED_TENSORS,
+                  Grid.COMPRESSED_TENSORS,
+                  Grid.TORCHAO,
+                  Grid.TORCHAO_NO_CLIPPING,
+                  Grid.GPTQ)
+              : options.choice(
+                  "grid",
+                  Grid.COMPRESSED_TENSORS,
+                  Grid.COMPRESSED_TENSORS,
+                  Grid.TORCHAO,
+                  Grid.AWQ,
+                  Grid.GPTQ);
+      options.requireNoOthers();
+      return new Recipe(precision.weightBits(), group, symmetric, grid);
+    }
+
+    int group(int columns) {
+      return group == WHOLE_ROW ? columns : Math.min(group, columns);
+    }
+
+    /** What code 0 stands for. */
+    int low() {
+      boolean unsigned =
+          grid == Grid.AWQ || grid == Grid.GPTQ || (grid == Grid.TORCHAO && !symmetric);
+      return unsigned ? 0 : -(1 << (bits - 1));
+    }
+  }
+
+  @Override
+  public String name() {
+    return "rtn";
+  }
+
+  @Override
+  public void check(Precision precision) {
+    Recipe.of(precision);
+  }
+
+  @Override
+  public LinearForm prepare(WeightRows weight, Precision precision) {
+    return new LinearForm.Coded(quantize(weight, Recipe.of(precision)), null, precision.compute());
+  }
+
+  @Override
+  public double bits(int columns, Precision precision) {
+    Recipe recipe = Recipe.of(precision);
+    int each = recipe.symmetric() ? Float.SIZE : Float.SIZE + recipe.bits();
+    return recipe.bits() + (double) each / recipe.group(columns);
+  }
+
+  private static CodedWeight quantize(WeightRows weight, Recipe recipe) {
+    int size = recipe.group(weight.columns());
+    float low = recipe.low();
+    return CodedWeight.quantized(
+        weight,
+        new Blocks.Grid(weight.rows(), weight.columns(), 1, size),
+        size,
+        CodedWeight.integers(recipe.bits(), recipe.low()),
+        (v, n, codes) -> {
+          RowQuantizer.Grid grid = grid(recipe, v, n);
+          float reciprocal = 1 / grid.scale();
+          for (int i = 0; i < n; i++) {
+            float q =
+                switch (recipe.grid()) {
+                  case COMPRESSED_TENSORS -> rint(v[i] / grid.scale() + grid.zero());
+                  case TORCHAO, TORCHAO_NO_CLIPPING -> rint(v[i] * reciprocal) + grid.zero();
+                  case AWQ, GPTQ -> rint(v[i] / grid.scale()) + grid.zero();
+                };
+            codes[i] = (byte) (int) (clamp(q, recipe) - low);
+          }
+          return grid;
+        });
+  }
+
+  private static RowQuantizer.Grid grid(Recipe recipe, float[] v, int n) {
+    float min = v[0];
+    float max = v[0];
+    for (int i = 1; i < n; i++) {
+      min = Math.min(min, v[i]);
+      max = Math.max(max, v[i]);
+    }
+    if (recipe.grid() != Grid.AWQ) {
+      min = Math.min(min, 0);
+      max = Math.max(max, 0);
+    }
+    float levels = (1 << recipe.bits()) - 1;
+    float largest = Math.max(-min, max);
+    return switch (recipe.grid()) {
+      case COMPRESSED_TENSORS -> {
+        float range = recipe.symmetric() ? largest / (levels / 2) : (max - min) / levels;
+        float scale = range == 0 ? 0x1p-23f : range;
+        boolean hasZero = !recipe.symmetric() && range != 0;
+        float zero = hasZero ? rint(clamp(recipe.low() - min / scale, recipe)) : 0;
+        yield new RowQuantizer.Grid(scale, zero);
+      }
+      case TORCHAO -> {
+        float range = recipe.symmetric() ? largest / (levels / 2) : (max - min) / levels;
+        float scale = Math.max(range, Float.MIN_NORMAL);
+        float zero = recipe.symmetric() ? 0 : clamp(0 - rint(min / scale), recipe);
+        yield new RowQuantizer.Grid(scale, zero);
+      }
+      case TORCHAO_NO_CLIPPING -> {
+        float half = 1 << (recipe.bits() - 1);
+        float range = Math.max(-min / half, max / (half - 1));
+        yield new RowQuantizer.Grid(Math.max(range, Float.MIN_NORMAL), 0);
+      }
+      case AWQ -> {
+        float scale = Math.max(max - min, 1e-5f) / levels;
+        yield new RowQuantizer.Grid(scale, clamp(-rint(min / scale), recipe));
+      }
+      case GPTQ -> {
+        if (recipe.symmetric()) {
+          min = min < 0 ? -largest : min;
+          max = largest;
+        }
+        if (min == 0 && max == 0) {
+          min = -1;
+          max = 1;
+        }
+        float scale = (max - min) / levels;
+        float zero = recipe.symmetric() ? (levels + 1) / 2 : rint(-min / scale);
+        yield new RowQuantizer.Grid(scale, zero);
+      }
+    };
+  }
+
+  private static float clamp(float q, Recipe recipe) {
+    int low = recipe.low();
+    return Math.max(low, Math.min(low + (1 << recipe.bits()) - 1, q));
+  }
+
+  private static float rint(float v) {
+    return (float) Math.rint(v);
+  }
+}

@@ -1,0 +1,48 @@
+package org.cliffwatch.quantizer.scheme;
+
+import java.util.Arrays;
+import org.cliffwatch.quantizer.kernel.WeightRows;
+
+/**
+ * int8 with one scale for a whole weight, max|W| / 127, and one a token for inputs: "absmax" of
+ * LLM.int8()'s Table 1, whose inputs have one scale a call, and SmoothQuant's W8A8 with tokens of
+ * their own. Otherwise as {@link Vectorwise}.
+ */
+final class TensorInt8 implements Scheme {
+  @Override
+  public String name() {
+    return "tensor-int8";
+  }
+
+  @Override
+  public void check(Precision precision) {
+    new Options(precision)
+        .weights(bits -> bits == 8, "8")
+        .inputs(bits -> bits == 8, "8")
+        .requireNoOthers();
+  }
+
+  @Override
+  public LinearForm prepare(WeightRows weight, Precision precision) {
+    int columns = weight.columns();
+    float scale = Vectorwise.scale(Schemes.largestMagnitude(weight), Vectorwise.LEVELS_8_BIT);
+    byte[] codes = Schemes.codes(weight);
+    float[] row = new float[columns];
+    for (int r = 0; r < weight.rows(); r++) {
+      weight.row(r, row);
+      for (int c = 0; c < columns; c++) {
+        codes[r * columns + c] = Vectorwise.code(row[c], scale, Vectorwise.LEVELS_8_BIT);
+      }
+    }
+    float[] scales = new float[weight.rows()];
+    Arrays.fill(scales, scale);
+    return new LinearForm.IntegerProduct(
+        new QuantizedWeight(
+            weight.name(), weight.rows(), columns, Byte.SIZE, codes, columns, scales));
+  }
+
+  @Override
+  public double bits(int columns, Precision precision) {
+    return precision.weightBits();
+  }
+}
