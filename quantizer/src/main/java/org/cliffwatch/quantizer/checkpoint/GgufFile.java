@@ -48,7 +48,28 @@ final class GgufFile {
    *
    * @param file that it lies in
    */
-  record Tensor(String name, long[] dimensions, StorageType type, MappedFile file, long offset) {}
+  record Tensor(String name, long[] dimensions, StorageType type, MappedFile file, long offset) {
+    /** The lengths of the dimensions, outermost first. */
+    long[] shape() {
+      long[] shape = new long[dimensions.length];
+      for (int d = 0; d < shape.length; d++) {
+        shape[d] = dimensions[shape.length - 1 - d];
+      }
+      return shape;
+    }
+
+    /**
+     * Some of this tensor's rows as a tensor.
+     *
+     * @param called its name
+     * @param shape in the file
+     * @param first element of this tensor that is in it, at which a block begins
+     */
+    StoredTensor stored(String called, long[] shape, StoredTensor.Order order, long first) {
+      long skipped = first / type.blockElements() * type.blockBytes();
+      return new StoredTensor(called, type, shape, order, file, offset + skipped);
+    }
+  }
 
   /** How llama-gguf-split calls the parts of a model, numbered from 1. */
   private static final Pattern PART = Pattern.compile("(.*)-(\\d{5})-of-(\\d{5})\\.gguf");
@@ -184,6 +205,10 @@ final class GgufFile {
 
   boolean has(String key) {
     return metadata.containsKey(key);
+  }
+
+  boolean isArray(String key) {
+    return metadata.get(key) instanceof Array;
   }
 
   String text(String key) {

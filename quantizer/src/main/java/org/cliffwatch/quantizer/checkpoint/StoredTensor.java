@@ -3,6 +3,7 @@ package org.cliffwatch.quantizer.checkpoint;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.util.Arrays;
+import java.util.function.LongUnaryOperator;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 
@@ -116,17 +117,22 @@ public final class StoredTensor {
         long column = (first + i) % shape[1];
         widen(column * shape[0] + row, out, at + i, 1);
       }
-    } else if (order.rotaryHead > 0) {
+    } else if (order.rows != null) {
       long length = shape.length == 2 ? shape[1] : 1;
       for (int done = 0; done < count; ) {
         long row = (first + done) / length;
         long column = (first + done) % length;
         int step = (int) Math.min(length - column, count - done);
-        widen(order.storedRow(row) * length + column, out, at + done, step);
+        widen(order.rows.applyAsLong(row) * length + column, out, at + done, step);
         done += step;
       }
     } else {
       widen(first, out, at, count);
+    }
+    if (order.added != 0) {
+      for (int i = at; i < at + count; i++) {
+        out[i] -= order.added;
+      }
     }
     requireFinite(first, out, at, count);
   }
@@ -169,29 +175,61 @@ public final class StoredTensor {
   /**
    * How elements lie in the file against their Hugging Face order.
    *
-   * @param rotaryHead 0, or the rows of a head whose two rotary halves are interleaved: row 2 · i +
-   *     j of the file is row j · head / 2 + i of Hugging Face
+   * @param rows the row of the file that is a row of Hugging Face, or null where they are the same
    * @param transposed whether the file has columns where Hugging Face has rows
+   * @param added what the file's elements have had added to them in float32
    */
-  record Order(int rotaryHead, boolean transposed) {
-    static final Order AS_STORED = new Order(0, false);
+  record Order(LongUnaryOperator rows, boolean transposed, float added) {
+    static final Order AS_STORED = new Order(null, false, 0);
 
+    /**
+     * The two rotary halves of a head interleaved: row 2 · i + j of the file is row j · head / 2 +
+     * i of Hugging Face.
+     *
+     * @param head its rows
+     */
     static Order rotaryInterleaved(int head) {
-      return new Order(head, false);
+      int half = head / 2;
+      return new Order(
+          r -> {
+            long within = r % head;
+            return r - within + 2 * (within % half) + within / half;
+          },
+          false,
+          0);
+    }
+
+    /**
+     * All queries, then all keys, then all values, where Hugging Face has each key head's together:
+     * its queries, its key, its value.
+     *
+     * @param head rows of one head
+     */
+    static Order fused(long heads, long keyHeads, long head) {
+      long queries = heads / keyHeads * head;
+      long group = queries + 2 * head;
+      return new Order(
+          r -> {
+            long keyHead = r / group;
+            long within = r % group;
+            if (within < queries) {
+              return keyHead * queries + within;
+            }
+            long key = within - queries;
+            long before = heads + (key < head ? 0 : keyHeads) + keyHead;
+            return before * head + key % head;
+          },
+          false,
+          0);
     }
 
     static Order transposing() {
-      return new Order(0, true);
+      return new Order(null, true, 0);
     }
 
-    /** The row of the file that is row {@code r} of Hugging Face. */
-    long storedRow(long r) {
-      if (rotaryHead == 0) {
-        return r;
-      }
-      long within = r % rotaryHead;
-      long half = rotaryHead / 2;
-      return r - within + 2 * (within % half) + within / half;
+    /** Elements that have had {@code added} added to them. */
+    static Order plus(float added) {
+      return new Order(null, false, added);
     }
   }
 

@@ -1,112 +1,155 @@
 package org.cliffwatch.quantizer.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
-import java.util.stream.LongStream;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Stream;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
-import org.cliffwatch.quantizer.checkpoint.ConfigFields;
-import org.cliffwatch.quantizer.checkpoint.StoredTensor;
-import org.cliffwatch.quantizer.checkpoint.TestGguf;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
-/** A family's checkpoint as Hugging Face has it and as GGUF has it is one model. */
+/**
+ * A family's checkpoint, and the GGUF file that llama.cpp's converter makes of it, are one model.
+ */
 class GgufFamiliesTest {
-  private static final int F32 = 0;
-
-  /** Tensor names of llama.cpp's architecture {@code qwen3}: gguf-py, {@code constants.py}. */
-  private static final Map<String, String> QWEN3 =
-      Map.ofEntries(
-          Map.entry("model.embed_tokens", "token_embd"),
-          Map.entry("model.norm", "output_norm"),
-          Map.entry("lm_head", "output"),
-          Map.entry("input_layernorm", "attn_norm"),
-          Map.entry("self_attn.q_proj", "attn_q"),
-          Map.entry("self_attn.k_proj", "attn_k"),
-          Map.entry("self_attn.v_proj", "attn_v"),
-          Map.entry("self_attn.o_proj", "attn_output"),
-          Map.entry("self_attn.q_norm", "attn_q_norm"),
-          Map.entry("self_attn.k_norm", "attn_k_norm"),
-          Map.entry("post_attention_layernorm", "ffn_norm"),
-          Map.entry("mlp.gate_proj", "ffn_gate"),
-          Map.entry("mlp.up_proj", "ffn_up"),
-          Map.entry("mlp.down_proj", "ffn_down"));
+  /** Half a unit in the last place of a 1 + w below 4: what the converter's addition loses of w. */
+  private static final float ADDED = 0x1p-23f;
 
   @TempDir Path folder;
 
+  static Stream<String> variants() {
+    return Stream.of(GgufVariant.NAMES);
+  }
+
+  @ParameterizedTest
+  @MethodSource("variants")
+  void theFileIsTheConverters(String name) throws IOException, NoSuchAlgorithmException {
+    for (var tensor : GgufVariant.of(name).tensors.entrySet()) {
+      byte[] hash = MessageDigest.getInstance("SHA-256").digest(tensor.getValue().bytes());
+      assertThat(HexFormat.of().formatHex(hash))
+          .as(tensor.getKey())
+          .isEqualTo(tensor.getValue().sha256());
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("variants")
+  void logitsAreTheSameToTheBit(String name) throws IOException {
+    GgufVariant variant = GgufVariant.of(name);
+    for (String precision : List.of("fp32", "bf16")) {
+      float[] expected;
+      try (Checkpoint original = Checkpoint.open(variant.original.write(folder.resolve("hf")))) {
+        expected = logits(original, variant, precision);
+      }
+      try (Checkpoint gguf = Checkpoint.open(variant.write(folder.resolve("m.gguf")))) {
+        assertThat(logits(gguf, variant, precision)).as(precision).isEqualTo(expected);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("variants")
+  void tensorsAreThoseOfTheOriginal(String name) throws IOException {
+    GgufVariant variant = GgufVariant.of(name);
+    try (Checkpoint original = Checkpoint.open(variant.original.write(folder.resolve("hf")));
+        Checkpoint gguf = Checkpoint.open(variant.write(folder.resolve("m.gguf")))) {
+      Set<String> names = new TreeSet<>(original.tensorNames());
+      if (gguf.config().flag("tie_word_embeddings")) {
+        names.remove("lm_head.weight"); // a copy
+      }
+      assertThat(new TreeSet<>(gguf.tensorNames())).isEqualTo(names);
+      for (String tensor : names) {
+        float[] expected = original.tensor(tensor).read();
+        float[] found = gguf.tensor(tensor).requireShape(original.tensor(tensor).shape()).read();
+        float lost = name.startsWith("gemma") && tensor.endsWith("norm.weight") ? ADDED : 0;
+        for (int i = 0; i < expected.length; i++) {
+          assertThat(Math.abs(found[i] - expected[i]))
+              .as(tensor + " " + i)
+              .isLessThanOrEqualTo(lost);
+        }
+      }
+    }
+  }
+
   @Test
-  void qwen3() throws IOException {
-    Variant variant = Variant.of("qwen3-head-norms");
-    Path gguf = folder.resolve("m.gguf");
+  void llamaUnderItsNewerNameIsMistral() throws IOException {
+    GgufVariant variant = GgufVariant.of("mistral");
     float[] expected;
-    try (Checkpoint checkpoint = Checkpoint.open(variant.write(folder.resolve("hf")))) {
-      expected = logits(checkpoint, variant);
-      Files.write(gguf, converted(checkpoint).file());
+    try (Checkpoint original = Checkpoint.open(variant.original.write(folder.resolve("hf")))) {
+      expected = logits(original, variant, "fp32");
     }
-    try (Checkpoint checkpoint = Checkpoint.open(gguf)) {
-      assertThat(logits(checkpoint, variant)).isEqualTo(expected);
+    variant.rename("mistral3");
+    try (Checkpoint gguf = Checkpoint.open(variant.write(folder.resolve("m.gguf")))) {
+      assertThat(gguf.config().text("model_type")).isEqualTo("mistral");
+      assertThat(logits(gguf, variant, "fp32")).isEqualTo(expected);
+    }
+    variant.with("attention.temperature_scale", 0.1f).write(folder.resolve("m.gguf"));
+    assertThatThrownBy(() -> Checkpoint.open(folder.resolve("m.gguf")))
+        .hasMessageContaining("m.gguf: mistral3.attention.temperature_scale: changes the model");
+  }
+
+  /** A pattern by its length, one layer at a time, and the architecture's own are one. */
+  @ParameterizedTest
+  @CsvSource({"gemma2, 2", "gemma3, 6", "cohere2, 4"})
+  void slidingLayersAreThoseStated(String name, int pattern) throws IOException {
+    GgufVariant variant = GgufVariant.of(name);
+    int[] layers = new int[(Integer) variant.metadata.get(name + ".block_count")];
+    Arrays.setAll(layers, i -> (i + 1) % pattern == 0 ? 0 : 1);
+    Path file = folder.resolve("m.gguf");
+    try (Checkpoint own = Checkpoint.open(variant.write(file))) {
+      for (Object stated : List.of(pattern, layers)) {
+        variant.with("attention.sliding_window_pattern", stated).write(file);
+        try (Checkpoint gguf = Checkpoint.open(file)) {
+          assertThat(gguf.config().texts("layer_types"))
+              .isEqualTo(own.config().texts("layer_types"))
+              .hasSize(layers.length)
+              .contains("full_attention", "sliding_attention");
+        }
+      }
     }
   }
 
-  private static TestGguf converted(Checkpoint checkpoint) {
-    ConfigFields config = checkpoint.config();
-    TestGguf gguf =
-        new TestGguf()
-            .text("general.architecture", "qwen3")
-            .integer("qwen3.block_count", config.integer("num_hidden_layers"))
-            .integer("qwen3.context_length", config.integer("max_position_embeddings"))
-            .integer("qwen3.embedding_length", config.integer("hidden_size"))
-            .integer("qwen3.feed_forward_length", config.integer("intermediate_size"))
-            .integer("qwen3.attention.head_count", config.integer("num_attention_heads"))
-            .integer("qwen3.attention.head_count_kv", config.integer("num_key_value_heads"))
-            .integer("qwen3.attention.key_length", config.integer("head_dim"))
-            .integer("qwen3.attention.value_length", config.integer("head_dim"))
-            .number("qwen3.rope.freq_base", 10_000)
-            .number(
-                "qwen3.attention.layer_norm_rms_epsilon", (float) config.number("rms_norm_eps"));
-    for (String name : checkpoint.tensorNames()) {
-      StoredTensor tensor = checkpoint.tensor(name);
-      float[] values = tensor.read();
-      ByteBuffer bytes =
-          ByteBuffer.allocate(Float.BYTES * values.length).order(ByteOrder.LITTLE_ENDIAN);
-      bytes.asFloatBuffer().put(values);
-      long[] shape = tensor.shape();
-      long[] innermostFirst =
-          LongStream.range(0, shape.length).map(d -> shape[shape.length - 1 - (int) d]).toArray();
-      gguf.tensor(renamed(name), F32, bytes.array(), innermostFirst);
+  @Test
+  void whatChangesNothingIsIgnored() throws IOException {
+    GgufVariant variant = GgufVariant.of("llama");
+    variant.metadata.put("general.quantization_version", 2);
+    variant.metadata.put("quantize.imatrix.entries_count", 112);
+    variant.with("rope.scaling.finetuned", false);
+    try (Checkpoint gguf = Checkpoint.open(variant.write(folder.resolve("m.gguf")))) {
+      assertThat(Inventory.of(gguf).architecture().family()).isEqualTo("llama");
     }
-    return gguf;
   }
 
-  private static String renamed(String name) {
-    String module = name.substring(0, name.length() - ".weight".length());
-    String layers = "model.layers.";
-    if (!module.startsWith(layers)) {
-      return QWEN3.get(module) + ".weight";
+  @Test
+  void aStatedAttentionFactorOfLongropeIsKept() throws IOException {
+    GgufVariant variant = GgufVariant.of("phi3-longrope").with("rope.scaling.attn_factor", 1.5f);
+    try (Checkpoint gguf = Checkpoint.open(variant.write(folder.resolve("m.gguf")))) {
+      assertThat(gguf.config().object("rope_scaling").orElseThrow().number("attention_factor"))
+          .isEqualTo(1.5);
     }
-    int dot = module.indexOf('.', layers.length());
-    return "blk."
-        + module.substring(layers.length(), dot)
-        + "."
-        + QWEN3.get(module.substring(dot + 1))
-        + ".weight";
   }
 
-  private static float[] logits(Checkpoint checkpoint, Variant variant) {
+  private static float[] logits(Checkpoint checkpoint, GgufVariant variant, String precision) {
     try (Decoder decoder =
         new Decoder(
             Inventory.of(checkpoint),
-            Precisions.packaged().named("fp32"),
+            Precisions.packaged().named(precision),
             Backends.open("reference"))) {
-      return decoder.logits(variant.tokens());
+      return decoder.logits(variant.original.tokens());
     }
   }
 }

@@ -202,7 +202,7 @@ public final class Variant {
   }
 
   /** As {@code weights} of make_variants.py. */
-  private static float[] weights(String name, long[] shape) {
+  static float[] weights(String name, long[] shape) {
     CRC32 crc = new CRC32();
     crc.update(name.getBytes(StandardCharsets.UTF_8));
     int count = 1;

@@ -139,5 +139,6 @@ def make(variant):
     print(variant, "standard deviation", log_probabilities.std().item())
 
 
-for name in sys.argv[1:] or VARIANTS:
-    make(name)
+if __name__ == "__main__":
+    for name in sys.argv[1:] or VARIANTS:
+        make(name)
