@@ -9,23 +9,116 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import org.cliffwatch.quantizer.InvalidInputException;
 
 /**
  * Writes the {@code tokenizer.json} that a GGUF file's vocabulary stands for.
  *
  * <p>Two kinds of vocabulary: {@code gpt2}, byte-level BPE with a named way of cutting text into
- * words (the names and their meaning are those of ggml-org/llama.cpp {@code src/llama-vocab.cpp});
- * and {@code llama}, SentencePiece BPE, whose merges are recovered from the pieces' scores as
- * transformers does ({@code generate_merges}).
+ * words (the names are those of ggml-org/llama.cpp {@code src/llama-vocab.cpp}, their meaning that
+ * of the {@code tokenizer.json} they were given for, where llama.cpp's is another); and {@code
+ * llama}, SentencePiece BPE, whose merges are recovered from the pieces' scores as transformers
+ * does ({@code generate_merges}).
  */
 final class GgufVocabulary {
-  private static final String LLAMA3_WORDS =
-      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}"
+  /**
+   * How byte-level vocabularies of a kind cut text into words, within which merges are made.
+   *
+   * @param steps of the pre-tokenizer
+   * @param isComposed whether text is normalized to NFC before
+   * @param keepsWhole whether a word that is a token is that token, whatever the merges say
+   * @param begins whether llama.cpp begins with BOS unless told otherwise
+   */
+  private record Words(
+      List<ObjectNode> steps, boolean isComposed, boolean keepsWhole, boolean begins) {
+    static Words of(ObjectNode... steps) {
+      return new Words(List.of(steps), false, false, false);
+    }
+
+    Words composed() {
+      return new Words(steps, true, keepsWhole, begins);
+    }
+
+    Words whole() {
+      return new Words(steps, isComposed, true, begins);
+    }
+
+    Words begun() {
+      return new Words(steps, isComposed, keepsWhole, true);
+    }
+  }
+
+  private static final String CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
+
+  /** GPT-4's. */
+  private static final String CL100K =
+      CONTRACTIONS
+          + "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}"
           + "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-  private static final String QWEN2_WORDS =
-      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}"
-          + "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
+  private static final String CL100K_SINGLE_DIGITS = CL100K.replace("{1,3}", "");
+
+  /** Oniguruma's syntax: a set within a set. */
+  private static final String BLOOM =
+      " ?[^(\\s|[.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c])]+";
+
+  /** What {@code tokenizer.ggml.pre} may be. */
+  private static final Map<String, Words> WORDS = new TreeMap<>();
+
+  static {
+    // SmolLM's digits are single tokens, so that cutting them apart first, as llama.cpp does, only
+    // moves spaces; transformers does not.
+    add(Words.of(bytes(true)), "gpt-2", "smollm");
+    add(Words.of(bytes(true)).composed(), "olmo", "mpt");
+    add(Words.of(digits(true), bytes(true)), "refact", "starcoder");
+    add(Words.of(digits(true), bytes(true)).composed(), "command-r");
+    add(Words.of(punctuation(), bytes(true), digits(false), split("[0-9][0-9][0-9]")), "falcon");
+    add(Words.of(split(BLOOM), bytes(false)), "bloom");
+    add(Words.of(split(CL100K), bytes(false)).whole().begun(), "llama-bpe", "llama-v3", "llama3");
+    add(Words.of(split(CL100K), bytes(false)), "dbrx");
+    add(
+        Words.of(split(CL100K_SINGLE_DIGITS), bytes(false)).composed(),
+        "qwen2",
+        "deepseek-r1-qwen",
+        "stablelm2");
+    add(Words.of(split(cased(CONTRACTIONS + "?", "{1,3}")), bytes(false)), "gpt-4o");
+    add(Words.of(split(cased("", "")), bytes(false)).whole().begun(), "tekken");
+  }
+
+  private static void add(Words words, String... names) {
+    for (String name : names) {
+      WORDS.put(name, words);
+    }
+  }
+
+  /**
+   * Words that begin anew where a capital follows a small letter.
+   *
+   * @param suffix of a word
+   * @param count of digits in a number
+   */
+  private static String cased(String suffix, String count) {
+    String capital = "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]";
+    String small = "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]";
+    String first = "[^\\r\\n\\p{L}\\p{N}]?";
+    return first
+        + capital
+        + "*"
+        + small
+        + "+"
+        + suffix
+        + "|"
+        + first
+        + capital
+        + "+"
+        + small
+        + "*"
+        + suffix
+        + "|\\p{N}"
+        + count
+        + "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+  }
 
   /** SentencePiece's stand-in for a space. */
   private static final String SPACE = "\u2581";
@@ -136,38 +229,50 @@ final class GgufVocabulary {
   private boolean words(ObjectNode model) {
     String key = "tokenizer.ggml.pre";
     String name = file.has(key) ? file.text(key) : "absent";
-    switch (name) {
-      // SmolLM's digits are single tokens, so that cutting them apart first, as llama.cpp does,
-      // only
-      // moves spaces; transformers does not.
-      case "gpt-2", "smollm" -> root.set("pre_tokenizer", bytes(true));
-      case "llama3", "llama-v3", "llama-bpe" -> {
-        split(LLAMA3_WORDS);
-        model.put("ignore_merges", true);
-        return true;
-      }
-      case "qwen2", "deepseek-r1-qwen" -> {
-        split(QWEN2_WORDS);
-        root.putObject("normalizer").put("type", "NFC");
-      }
-      default ->
-          throw file.error(
-              key,
-              "found "
-                  + name
-                  + ", expected gpt-2, smollm, llama-bpe, qwen2 or deepseek-r1-qwen; for others put"
-                  + " the model's tokenizer.json beside the file");
+    Words words = WORDS.get(name);
+    if (words == null) {
+      throw file.error(
+          key,
+          "found "
+              + name
+              + ", expected one of "
+              + String.join(", ", WORDS.keySet())
+              + "; for others put the model's tokenizer.json beside the file");
     }
-    return false;
+    if (words.steps().size() == 1) {
+      root.set("pre_tokenizer", words.steps().get(0).deepCopy());
+    } else {
+      ArrayNode steps =
+          root.putObject("pre_tokenizer").put("type", "Sequence").putArray("pretokenizers");
+      words.steps().forEach(step -> steps.add(step.deepCopy()));
+    }
+    if (words.isComposed()) {
+      root.putObject("normalizer").put("type", "NFC");
+    }
+    if (words.keepsWhole()) {
+      model.put("ignore_merges", true);
+    }
+    return words.begins();
   }
 
-  private void split(String words) {
-    ArrayNode steps =
-        root.putObject("pre_tokenizer").put("type", "Sequence").putArray("pretokenizers");
-    ObjectNode split = steps.addObject().put("type", "Split");
+  private static ObjectNode split(String words) {
+    ObjectNode split = JsonNodeFactory.instance.objectNode().put("type", "Split");
     split.putObject("pattern").put("Regex", words);
-    split.put("behavior", "Isolated").put("invert", false);
-    steps.add(bytes(false));
+    return split.put("behavior", "Isolated").put("invert", false);
+  }
+
+  private static ObjectNode digits(boolean areSingle) {
+    return JsonNodeFactory.instance
+        .objectNode()
+        .put("type", "Digits")
+        .put("individual_digits", areSingle);
+  }
+
+  private static ObjectNode punctuation() {
+    return JsonNodeFactory.instance
+        .objectNode()
+        .put("type", "Punctuation")
+        .put("behavior", "Contiguous");
   }
 
   private static ObjectNode bytes(boolean words) {
