@@ -1,10 +1,15 @@
 package org.cliffwatch.quantizer.model;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Random;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.cliffwatch.quantizer.InvalidInputException;
@@ -21,6 +26,8 @@ class GgufErrorsTest {
   /** Whose absence, or number of rows, is what a model has and not an error. */
   private static final Set<String> SAYING =
       Set.of("output.weight", "token_embd.weight", "rope_freqs.weight");
+
+  private static final int[] EXTREMES = {0, 1, 2, 3, -1, 255, 16_384, 65_536, Integer.MAX_VALUE};
 
   @TempDir Path folder;
 
@@ -119,6 +126,47 @@ class GgufErrorsTest {
     variant.tensors.put(
         "blk.0.adapter.weight", new GgufVariant.Tensor(new long[] {1}, new float[1], ""));
     assertRefused(variant, "blk.0.adapter.weight");
+  }
+
+  /** Norms of queries with weights for every head, which llama.cpp has stacked. */
+  @ParameterizedTest
+  @CsvSource({"command-r, use_qk_norm", "stablelm-sequential, qk_layernorm"})
+  void refusesNormsOfEveryHead(String name, String field) throws IOException {
+    GgufVariant variant = GgufVariant.of(name);
+    variant.tensors.put(
+        "blk.0.attn_q_norm.weight", new GgufVariant.Tensor(new long[] {8, 4}, new float[32], ""));
+    assertRefused(variant, field + "\": its value is not implemented; expected false");
+  }
+
+  /** Headers damaged at random (seeded) are refused by the file's name, or read. */
+  @ParameterizedTest
+  @MethodSource("variants")
+  void damagedHeadersAreRefusedOrRead(String name) throws IOException {
+    Path file = GgufVariant.of(name).write(folder.resolve("m.gguf"));
+    byte[] sound = Files.readAllBytes(file);
+    Random random = new Random(name.hashCode());
+    int refused = 0;
+    int count = 200;
+    for (int i = 0; i < count; i++) {
+      byte[] damaged = sound.clone();
+      int at = 24 + random.nextInt(random.nextBoolean() ? 900 : 4000);
+      ByteBuffer bytes = ByteBuffer.wrap(damaged).order(ByteOrder.LITTLE_ENDIAN);
+      switch (random.nextInt(3)) {
+        case 0 -> damaged[at] ^= (byte) (1 << random.nextInt(8));
+        case 1 -> bytes.putInt(at, EXTREMES[random.nextInt(EXTREMES.length)]);
+        default -> bytes.putLong(at, EXTREMES[random.nextInt(EXTREMES.length)]);
+      }
+      Files.write(file, damaged);
+      try (Checkpoint checkpoint = Checkpoint.open(file)) {
+        checkpoint.tensorNames().forEach(tensor -> checkpoint.tensor(tensor).read());
+        Inventory.of(checkpoint);
+      } catch (InvalidInputException e) {
+        refused++;
+        assertThat(e).as(name + " number " + i).hasMessageContaining(file.toString());
+      }
+    }
+    // A test in which all damage matters, or none does, tests nothing.
+    assertThat(refused).isBetween(count / 4, count - 1);
   }
 
   /** One more of its outermost dimension. */
