@@ -1,5 +1,6 @@
 package org.cliffwatch.quantizer.kernel;
 
+import java.nio.ByteBuffer;
 import java.util.List;
 import org.cliffwatch.quantizer.scheme.LinearForm;
 import org.cliffwatch.quantizer.scheme.QuantizedWeight;
@@ -17,17 +18,34 @@ import org.cliffwatch.quantizer.scheme.RowQuantizer;
  * @param compute the type that sums are rounded to
  */
 public record OutlierLinear(
-    Linear integers, List<QuantizedWeight> weights, RowQuantizer quantizer, FloatType compute)
+    Linear integers, List<Weight> weights, RowQuantizer quantizer, FloatType compute)
     implements Linear {
+  /**
+   * A weight's codes, an input's after another: outliers are few inputs.
+   *
+   * @param codes (inputs, outputs), outside the heap as all weights are
+   * @param scales (outputs)
+   */
+  record Weight(int outputs, ByteBuffer codes, float[] scales) {
+    static Weight of(LinearForm form) {
+      QuantizedWeight weight = ((LinearForm.IntegerProduct) form).weight();
+      int outputs = weight.rows();
+      int inputs = weight.columns();
+      ByteBuffer codes = ByteBuffer.allocateDirect(weight.codes().length);
+      for (int o = 0; o < outputs; o++) {
+        for (int c = 0; c < inputs; c++) {
+          codes.put(c * outputs + o, weight.codes()[o * inputs + c]);
+        }
+      }
+      return new Weight(outputs, codes, weight.scales());
+    }
+  }
+
   /** The products of forms that share an input, with the second one if they have outliers. */
   public static Linear around(Linear product, List<LinearForm> forms, FloatType compute) {
     RowQuantizer quantizer = forms.get(0).inputs();
     return quantizer != null && quantizer.hasOutliers()
-        ? new OutlierLinear(
-            product,
-            forms.stream().map(form -> ((LinearForm.IntegerProduct) form).weight()).toList(),
-            quantizer,
-            compute)
+        ? new OutlierLinear(product, forms.stream().map(Weight::of).toList(), quantizer, compute)
         : product;
   }
 
@@ -60,22 +78,24 @@ public record OutlierLinear(
     watch.lap(Stage.PRODUCTS);
   }
 
-  private void add(QuantizedWeight weight, float[] x, int t, int[] columns, int count, float[] y) {
-    int inputs = weight.columns();
-    int outputs = weight.rows();
-    for (int o = 0; o < outputs; o++) {
-      float sum = 0;
-      for (int i = 0; i < count; i++) {
-        float w = weight.codes()[o * inputs + columns[i]] * weight.scales()[o];
-        sum += x[t * inputs + columns[i]] * w;
+  private void add(Weight weight, float[] x, int t, int[] columns, int count, float[] y) {
+    int outputs = weight.outputs();
+    float[] sums = new float[outputs];
+    for (int i = 0; i < count; i++) {
+      int from = columns[i] * outputs;
+      float input = x[t * inputs() + columns[i]];
+      for (int o = 0; o < outputs; o++) {
+        sums[o] += input * (weight.codes().get(from + o) * weight.scales()[o]);
       }
-      y[t * outputs + o] = compute.round(y[t * outputs + o] + sum);
+    }
+    for (int o = 0; o < outputs; o++) {
+      y[t * outputs + o] = compute.round(y[t * outputs + o] + sums[o]);
     }
   }
 
   @Override
   public long bytes() {
-    return integers.bytes() + weights.stream().mapToLong(weight -> weight.codes().length).sum();
+    return integers.bytes() + weights.stream().mapToLong(weight -> weight.codes().capacity()).sum();
   }
 
   @Override

@@ -1,5 +1,7 @@
 package org.cliffwatch.quantizer.scheme;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
@@ -31,7 +33,9 @@ public final class CodedWeight implements WeightRows {
   /** Columns of a chunk, as a power of two. */
   private final int chunk;
 
-  private final int[] words;
+  /** Ints, little-endian: on the heap, or wherever a backend has put them. */
+  private final ByteBuffer words;
+
   private final int rowWords;
   private final float smallest;
 
@@ -60,6 +64,20 @@ public final class CodedWeight implements WeightRows {
    * @param scaleRow of each row, the one whose scales it has; null: its own
    */
   CodedWeight(String name, int rows, int columns, float[] values, Scales scales, int[] scaleRow) {
+    this(name, rows, columns, values, scales, scaleRow, null);
+  }
+
+  /**
+   * @param words of another weight; null: all codes are 0, on the heap
+   */
+  private CodedWeight(
+      String name,
+      int rows,
+      int columns,
+      float[] values,
+      Scales scales,
+      int[] scaleRow,
+      ByteBuffer words) {
     this.name = name;
     this.rows = rows;
     this.columns = columns;
@@ -69,12 +87,15 @@ public final class CodedWeight implements WeightRows {
     this.bits = values.length <= 1 << NIBBLE ? NIBBLE : Byte.SIZE;
     this.chunk = Integer.numberOfTrailingZeros(WORDS * Integer.SIZE / bits);
     this.rowWords = Blocks.parts(columns, 1 << chunk) * WORDS;
-    if ((long) rows * rowWords > Integer.MAX_VALUE - 8) {
+    if ((long) rows * rowWords * Integer.BYTES > Integer.MAX_VALUE - 8) {
       throw new InvalidInputException(
           "%s: found (%s, %s), expected no more codes than an array holds"
               .formatted(name, rows, columns));
     }
-    this.words = new int[rows * rowWords];
+    this.words =
+        words == null
+            ? ByteBuffer.allocate(rows * rowWords * Integer.BYTES).order(ByteOrder.LITTLE_ENDIAN)
+            : words;
     this.smallest = isConsecutive(values) ? values[0] : Float.NaN;
   }
 
@@ -180,7 +201,8 @@ public final class CodedWeight implements WeightRows {
         }
       }
     }
-    return coded;
+    boolean symmetric = IntStream.range(0, zeros.length).allMatch(b -> zeros[b] == 0);
+    return symmetric ? coded.with(new Scales(blocks, scales, null)) : coded;
   }
 
   /** The block of the element after column {@code end − 1} of a row, or −1. */
@@ -211,7 +233,8 @@ public final class CodedWeight implements WeightRows {
   void put(int row, int column, byte[] codes, int at, int n) {
     for (int i = 0; i < n; i++) {
       int c = column + i;
-      words[word(row, c)] |= (codes[at + i] & 0xff) << shift(c);
+      int word = word(row, c) * Integer.BYTES;
+      words.putInt(word, words.getInt(word) | (codes[at + i] & 0xff) << shift(c));
     }
   }
 
@@ -260,7 +283,7 @@ public final class CodedWeight implements WeightRows {
       int word = word(r, first);
       int shift = shift(first);
       for (int w = 0; w < Math.min(WORDS, columns - first); w++) {
-        out[first + w] = values[words[word + w] >>> shift & mask];
+        out[first + w] = values[words.getInt((word + w) * Integer.BYTES) >>> shift & mask];
       }
     }
   }
@@ -270,14 +293,25 @@ public final class CodedWeight implements WeightRows {
     return bits;
   }
 
-  /** All codes, a row after the other. */
-  public int[] words() {
+  /** All codes, a row after the other, as little-endian ints. */
+  public ByteBuffer words() {
     return words;
   }
 
-  /** Words of a row. */
-  public int rowWords() {
-    return rowWords;
+  /** Bytes of a row in {@link #words}. */
+  public int rowBytes() {
+    return rowWords * Integer.BYTES;
+  }
+
+  /**
+   * The same weight, its codes in other memory.
+   *
+   * @param memory of as many bytes as {@link #words} has, overwritten
+   */
+  public CodedWeight in(ByteBuffer memory) {
+    ByteBuffer moved = memory.duplicate().order(ByteOrder.LITTLE_ENDIAN);
+    moved.put(0, words, 0, words.capacity());
+    return new CodedWeight(name, rows, columns, values, scales, scaleRow, moved);
   }
 
   /** What code 0 stands for, if every code stands for one more than the code before; else NaN. */
@@ -311,17 +345,18 @@ public final class CodedWeight implements WeightRows {
     int[] own = IntStream.of(source).map(this::scaleRow).toArray();
     CodedWeight chosen = new CodedWeight(name, source.length, columns, values, scales, own);
     for (int r = 0; r < source.length; r++) {
-      System.arraycopy(words, source[r] * rowWords, chosen.words, r * rowWords, rowWords);
+      chosen.words.put(r * rowBytes(), words, source[r] * rowBytes(), rowBytes());
     }
     return chosen;
   }
 
   /** The same codes with other scales. */
   CodedWeight rescaled(UnaryOperator<float[]> change) {
-    Scales other = new Scales(blocks(), change.apply(scales.scales()), scales.zeros());
-    CodedWeight changed = new CodedWeight(name, rows, columns, values, other, scaleRow);
-    System.arraycopy(words, 0, changed.words, 0, words.length);
-    return changed;
+    return with(new Scales(blocks(), change.apply(scales.scales()), scales.zeros()));
+  }
+
+  private CodedWeight with(Scales other) {
+    return new CodedWeight(name, rows, columns, values, other, scaleRow, words);
   }
 
   /**
@@ -354,7 +389,6 @@ public final class CodedWeight implements WeightRows {
   /** Bytes of codes, scales and zeros. */
   public long bytes() {
     int numbers = scales.zeros() == null ? 1 : 2;
-    return (long) Integer.BYTES * words.length
-        + (long) Float.BYTES * scales.scales().length * numbers;
+    return words.capacity() + (long) Float.BYTES * scales.scales().length * numbers;
   }
 }

@@ -83,14 +83,15 @@ public enum Element {
    * The nearest number of the type, ties to even, those beyond its range at its ends; NaN stays.
    */
   public float round(float v) {
-    if (!isFloat) {
-      // Clamped first: an integer's range may end within half a step of a larger number.
-      float scaled = Math.scalb(clamp(v), places);
-      return Math.scalb((float) Math.rint(scaled), -places);
-    }
-    int exponent = Math.max(smallest, Math.getExponent(v)) - places;
-    float step = Math.scalb(1f, exponent);
+    int exponent = isFloat ? Math.max(smallest, Math.getExponent(v)) : 0;
+    float step = power(exponent - places);
+    // Clamped last: what rounds to beyond the range is at its end, as what was beyond it.
     return clamp((float) Math.rint(v / step) * step);
+  }
+
+  /** 2^exponent, a normal float. */
+  private static float power(int exponent) {
+    return Float.intBitsToFloat((exponent + 127) << 23);
   }
 
   /** {@code v}, or the end of the range that it is beyond. */

@@ -83,12 +83,13 @@ public record RowQuantizer(
   }
 
   /**
-   * The global scale that brings the largest e4m3 scale of a block of e2m1 to 448.
+   * The global scale that brings the largest e4m3 scale of a block of e2m1 to 448; finite.
    *
    * @param magnitude the largest of all
    */
   static float global(float magnitude) {
-    return magnitude == 0 ? 1 : Element.E4M3.high() * Element.E2M1.high() / magnitude;
+    float scale = Element.E4M3.high() * Element.E2M1.high() / magnitude;
+    return magnitude == 0 ? 1 : Math.min(Float.MAX_VALUE, scale);
   }
 
   /** NVFP4 with this global scale. */

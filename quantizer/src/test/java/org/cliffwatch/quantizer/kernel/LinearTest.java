@@ -11,7 +11,6 @@ import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.scheme.LinearForm;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Precisions;
-import org.cliffwatch.quantizer.scheme.QuantizedWeight;
 import org.cliffwatch.quantizer.scheme.Schemes;
 import org.cliffwatch.quantizer.scheme.Vectorwise;
 import org.junit.jupiter.api.Tag;
@@ -19,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Every precision's linear layer, every backend, beside sums in float64 and exact integers. */
 class LinearTest {
@@ -44,15 +44,21 @@ class LinearTest {
         .toList();
   }
 
-  /** A device multiplies by no codes in 16 bits. */
+  /** A device multiplies by no codes in blocks or 16 bits, and quantizes inputs one way. */
   private static boolean refuses(String backend, String precision) {
-    return precision.equals("w4-bf16") && !List.of("reference", "onednn").contains(backend);
+    if (List.of("reference", "onednn").contains(backend)) {
+      return false;
+    }
+    Precision row = Precisions.packaged().named(precision);
+    LinearForm form = Schemes.of(row).prepare(new MatrixRows("w", 1, 1, new float[] {1}), row);
+    return form instanceof LinearForm.Coded || form.inputs() != null;
   }
 
-  @Test
-  void aDeviceRefusesCodesIn16Bits() {
+  @ParameterizedTest
+  @ValueSource(strings = {"w4-bf16", "nf4", "mxfp8", "llm-int8"})
+  void aDeviceRefusesOtherCodes(String name) {
     assumeTrue(OfferedBackends.names().contains("emulated"), "there is no C++ compiler");
-    Precision precision = Precisions.packaged().named("w4-bf16");
+    Precision precision = Precisions.packaged().named(name);
     MatrixRows weight = new MatrixRows("w", 1, 2, new float[] {1, 2});
     assertThatThrownBy(() -> Backends.open("emulated").linear(weight, null, precision))
         .isInstanceOf(InvalidInputException.class)
@@ -87,20 +93,22 @@ class LinearTest {
     int inputs = weight.columns();
     int outputs = weight.rows();
     float[] stored = stored(form, weight);
+    float[] multiplied = multiplied(form, x, rows, inputs);
     for (int t = 0; t < rows; t++) {
       for (int o = 0; o < outputs; o++) {
         float found = y[t * outputs + o];
         float b = bias == null ? 0 : bias[o];
         if (form instanceof LinearForm.IntegerProduct integer) {
-          float exact = integerProduct(integer.weight(), x, t, o);
-          float expected = precision.compute().round(bias == null ? exact : exact + b);
+          float exact = integerProduct(integer, x, t, o);
+          float rounded = precision.compute().round(bias == null ? exact : exact + b);
+          float expected = precision.compute().round(rounded + outliers(integer, x, t, o));
           assertThat(found).as("(%s, %s)", t, o).isEqualTo(expected);
           continue;
         }
         double sum = 0;
         double magnitude = 1;
         for (int i = 0; i < inputs; i++) {
-          double term = (double) x[t * inputs + i] * stored[o * inputs + i];
+          double term = (double) multiplied[t * inputs + i] * stored[o * inputs + i];
           sum += term;
           magnitude = Math.max(magnitude, Math.abs(term));
         }
@@ -141,15 +149,42 @@ class LinearTest {
     return values;
   }
 
-  private static float integerProduct(QuantizedWeight weight, float[] x, int t, int o) {
-    int inputs = weight.columns();
+  /** What the form has for the inputs, (rows, inputs). */
+  private static float[] multiplied(LinearForm form, float[] x, int rows, int inputs) {
+    if (!(form instanceof LinearForm.Coded coded) || coded.inputs() == null) {
+      return x;
+    }
+    float[] quantized = new float[x.length];
+    for (int t = 0; t < rows; t++) {
+      coded.inputs().apply(x, t * inputs, inputs, quantized, t * inputs);
+    }
+    return coded.type().rounded(quantized);
+  }
+
+  private static float integerProduct(LinearForm.IntegerProduct form, float[] x, int t, int o) {
+    int inputs = form.weight().columns();
     byte[] codes = new byte[inputs];
-    float scale = Vectorwise.quantize(x, t * inputs, inputs, 127, codes, 0);
+    float scale =
+        form.inputs() == null
+            ? Vectorwise.quantize(x, t * inputs, inputs, 127, codes, 0)
+            : form.inputs().codes(x, t * inputs, inputs, codes, 0);
     int sum = 0;
     for (int i = 0; i < inputs; i++) {
-      sum += codes[i] * weight.codes()[o * inputs + i];
+      sum += codes[i] * form.weight().codes()[o * inputs + i];
     }
-    return sum * scale * weight.scales()[o];
+    return sum * scale * form.weight().scales()[o];
+  }
+
+  private static float outliers(LinearForm.IntegerProduct form, float[] x, int t, int o) {
+    int inputs = form.weight().columns();
+    float sum = 0;
+    for (int i = 0; form.inputs() != null && i < inputs; i++) {
+      float input = x[t * inputs + i];
+      if (form.inputs().isOutlier(input)) {
+        sum += input * (form.weight().codes()[o * inputs + i] * form.weight().scales()[o]);
+      }
+    }
+    return sum;
   }
 
   /** Alone, first, last, in any company: the same bits. */

@@ -1,10 +1,14 @@
 package org.cliffwatch.quantizer.kernel.onednn;
 
+import static org.bytedeco.dnnl.global.dnnl.dnnl_a;
+import static org.bytedeco.dnnl.global.dnnl.dnnl_u8;
+
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.dnnl.dnnl_memory;
+import org.bytedeco.dnnl.dnnl_memory_desc;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.Linear;
 import org.cliffwatch.quantizer.kernel.Stage;
@@ -28,8 +32,8 @@ final class CodedLinear implements Linear {
   /** Input rows that are laid out at a time; a multiple of a tile's. */
   private static final int ROWS = 1024;
 
-  /** A weight and the biases of its panels, or null. */
-  private record Part(CodedWeight weight, List<float[]> biases) {}
+  /** A weight, the memory its codes lie in, and the biases of its panels, or null. */
+  private record Part(CodedWeight weight, Owned<dnnl_memory> memory, List<float[]> biases) {}
 
   private final Workspaces workspaces;
   private final Matmul matmul;
@@ -44,6 +48,7 @@ final class CodedLinear implements Linear {
    * @param biases one for each weight, each of which may be null
    */
   CodedLinear(
+      OneDnn library,
       Workspaces workspaces,
       Matmul matmul,
       RowQuantizer inputs,
@@ -54,8 +59,23 @@ final class CodedLinear implements Linear {
     this.matmul = matmul;
     this.inputs = inputs;
     this.compute = compute;
-    for (int p = 0; p < weights.size(); p++) {
-      parts.add(new Part(weights.get(p), panels(biases.get(p))));
+    try {
+      for (int p = 0; p < weights.size(); p++) {
+        parts.add(part(library, weights.get(p), panels(biases.get(p))));
+      }
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
+    }
+  }
+
+  /** The codes go to the library's memory: weights take no room of the heap. */
+  private static Part part(OneDnn library, CodedWeight weight, List<float[]> biases) {
+    try (Owned<dnnl_memory_desc> layout =
+        Owned.layout(dnnl_u8, dnnl_a, weight.words().capacity())) {
+      Owned<dnnl_memory> memory = Owned.memory(library, layout.get());
+      ByteBuffer bytes = PackedWeight.buffer(memory.get(), layout.get());
+      return new Part(weight.in(bytes), memory, biases);
     }
   }
 
@@ -158,6 +178,7 @@ final class CodedLinear implements Linear {
   @Override
   public void close() {
     closed = true;
+    parts.forEach(part -> part.memory().close());
     parts.clear();
   }
 }

@@ -69,6 +69,7 @@ final class OneDnnBackend extends HostBackend {
   private Linear linear(List<Projection> projections, List<LinearForm> forms, FloatType compute) {
     if (forms.get(0) instanceof LinearForm.Coded coded) {
       return new CodedLinear(
+          packing.library(),
           workspaces,
           packing.panels(coded.weight().columns(), coded.type()),
           coded.inputs(),

@@ -43,6 +43,10 @@ final class Packing {
     this.maxElements = maxElements;
   }
 
+  OneDnn library() {
+    return library;
+  }
+
   /** Layers whose outputs, one after another, are those of the form. */
   List<Layer> pack(LinearForm form) {
     if (form instanceof LinearForm.Floating floating) {

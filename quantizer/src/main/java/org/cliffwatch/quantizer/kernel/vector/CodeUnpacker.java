@@ -4,6 +4,8 @@ import static org.cliffwatch.quantizer.kernel.vector.VectorMath.INTS;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.LANES;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.load;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 import org.cliffwatch.quantizer.scheme.Blocks;
@@ -35,7 +37,7 @@ public final class CodeUnpacker {
     if (Float.isNaN(smallest)) {
       weight.values(r, out);
     } else {
-      int first = r * weight.rowWords();
+      int first = r * weight.rowBytes();
       int width = width(weight.columns());
       integers(weight.words(), first, weight.bits(), TWO_23 - smallest, out, width);
     }
@@ -50,13 +52,13 @@ public final class CodeUnpacker {
   }
 
   private static void integers(
-      int[] words, int first, int bits, float base, float[] out, int width) {
+      ByteBuffer words, int first, int bits, float base, float[] out, int width) {
     int mask = (1 << bits) - 1;
     int from = first;
-    for (int c = 0; c < width; from += WORDS) {
+    for (int c = 0; c < width; from += Integer.BYTES * WORDS) {
       for (int shift = 0; shift < Integer.SIZE && c < width; shift += bits, c += WORDS) {
         for (int w = 0; w < WORDS; w += LANES) {
-          IntVector.fromArray(INTS, words, from + w)
+          IntVector.fromByteBuffer(INTS, words, from + Integer.BYTES * w, ByteOrder.LITTLE_ENDIAN)
               .lanewise(VectorOperators.LSHR, shift)
               .and(mask)
               .or(TWO_23_BITS)
