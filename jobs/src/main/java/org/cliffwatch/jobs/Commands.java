@@ -132,10 +132,14 @@ public final class Commands {
             "spark.excludeOnFailure.task.maxTaskAttemptsPerNode", "3");
   }
 
-  /** A reader that knows this jar's precisions and tasks. */
-  static SuiteReader suiteReader() {
+  /**
+   * A reader that knows this jar's precisions and tasks.
+   *
+   * @param precisions a file with more of them, or null
+   */
+  static SuiteReader suiteReader(Path precisions) {
     return new SuiteReader(
-        new TreeSet<>(Precisions.packaged().names()),
+        Precisions.packagedAnd(precisions),
         Tasks.builtIn().all().stream()
             .map(TaskDefinition::name)
             .collect(Collectors.toCollection(TreeSet::new)),
@@ -144,9 +148,9 @@ public final class Commands {
   }
 
   /** A suite in a file of this machine or, with a scheme, of any Hadoop file system. */
-  static Suite suite(String location, List<String> sets) {
+  static Suite suite(String location, Path precisions, List<String> sets) {
     if (!SuiteReader.hasScheme(location)) {
-      return suiteReader().read(Path.of(location), sets);
+      return suiteReader(precisions).read(Path.of(location), sets);
     }
     org.apache.hadoop.fs.Path file = new org.apache.hadoop.fs.Path(location);
     String text;
@@ -156,7 +160,7 @@ public final class Commands {
       throw new SuiteException(
           location + ": cannot read the suite file: found " + e + ", expected a YAML file");
     }
-    return suiteReader().read(text, location, file.getParent().toString(), sets);
+    return suiteReader(precisions).read(text, location, file.getParent().toString(), sets);
   }
 
   /** Hadoop's settings as the session will have them, before there is one. */

@@ -2,6 +2,7 @@ package org.cliffwatch.jobs;
 
 import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
@@ -101,6 +102,12 @@ public final class Evaluate implements Callable<Integer> {
       description = "Sets a key of the suite: --set seed=2 --set tasks.0.limit=100.")
   private List<String> sets = List.of();
 
+  @Option(
+      names = "--precisions",
+      paramLabel = "FILE",
+      description = "More precisions: a YAML file like conf/precisions.yaml.")
+  private Path precisions;
+
   @Option(names = "--fresh", description = "Scores committed cells again.")
   private boolean fresh;
 
@@ -137,13 +144,13 @@ public final class Evaluate implements Callable<Integer> {
 
   private Suite suite() {
     if (source.suite != null) {
-      return Commands.suite(source.suite, sets);
+      return Commands.suite(source.suite, precisions, sets);
     }
     Flags flags = source.flags;
     if (flags.limit != null && flags.limit < 1) {
       throw new SuiteException("--limit: found " + flags.limit + ", expected 1 or more");
     }
-    return Commands.suiteReader()
+    return Commands.suiteReader(precisions)
         .fromFlags(
             flags.checkpoints,
             flags.precisions,

@@ -87,7 +87,7 @@ public final class Study implements Callable<Integer> {
       throw new SuiteException("--data: found no folder " + data + ", expected the training text");
     }
     Path checkpoints = output.toAbsolutePath().normalize().resolve("checkpoints");
-    Suite grid = Commands.suiteReader().read(suite, withCheckpoints(all, checkpoints));
+    Suite grid = Commands.suiteReader(null).read(suite, withCheckpoints(all, checkpoints));
     try (SparkSession session = Commands.session("cliffwatch study")) {
       JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.sparkContext());
       train(spark, all, data, checkpoints, System.err);

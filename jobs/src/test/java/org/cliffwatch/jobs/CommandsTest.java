@@ -55,11 +55,11 @@ class CommandsTest {
 
   @Test
   void aSuiteIsReadFromAnyHadoopFileSystem() throws IOException {
-    Suite suite = Commands.suite("file:" + suiteFile(), List.of("seed=7"));
+    Suite suite = Commands.suite("file:" + suiteFile(), null, List.of("seed=7"));
     assertThat(suite.checkpoints().get(0).path()).isEqualTo("file:" + folder.resolve("tiny"));
     assertThat(suite.tasks().get(0).data()).isEqualTo("file:" + folder.resolveSibling("copa"));
     assertThat(suite.seed()).isEqualTo(7);
-    assertThatThrownBy(() -> Commands.suite("file:" + folder.resolve("none.yaml"), List.of()))
+    assertThatThrownBy(() -> Commands.suite("file:" + folder.resolve("none.yaml"), null, List.of()))
         .isInstanceOf(SuiteException.class)
         .hasMessageContaining("none.yaml: cannot read the suite file: found ");
   }
@@ -68,7 +68,7 @@ class CommandsTest {
   void sparksSettingsForHadoopCountBeforeThereIsASession() throws IOException {
     System.setProperty("spark.hadoop.fs.defaultFS", "hdfs://nowhere:1");
     try {
-      assertThat(Commands.suite(suiteFile(), List.of()).checkpoints().get(0).path())
+      assertThat(Commands.suite(suiteFile(), null, List.of()).checkpoints().get(0).path())
           .startsWith("file:/");
     } finally {
       System.clearProperty("spark.hadoop.fs.defaultFS");

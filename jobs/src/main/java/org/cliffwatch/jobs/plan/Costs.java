@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.quantizer.scheme.Schemes;
 
 /**
  * What work is expected to cost, in seconds of a thread: tokens × parameters by the rate of a usual
@@ -120,7 +121,7 @@ public final class Costs implements Serializable {
 
   /** Products beside float32's: about what the kernels reach on processors with VNNI. */
   private static double factor(Precision precision) {
-    if (precision.activationBits() == 8) {
+    if (Schemes.of(precision).multipliesIntegers(precision)) {
       return 0.4;
     }
     return precision.compute() == FloatType.FLOAT32 ? 1 : 0.6;

@@ -3,7 +3,6 @@ package org.cliffwatch.jobs.plan;
 import java.util.List;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.quantizer.scheme.Precision;
-import org.cliffwatch.quantizer.scheme.Precisions;
 
 /**
  * A suite made concrete: every cell with its identity.
@@ -24,7 +23,7 @@ public record Plan(
     List<String> warnings) {
   /** What the scores of the other precisions are compared with; null where they are not. */
   public Precision comparedWith() {
-    return suite.kl() ? Precisions.packaged().named(suite.baseline()) : null;
+    return suite.kl() ? suite.baselinePrecision() : null;
   }
 
   /** What two runs that may write into one output share: the same cells, compared the same way. */

@@ -36,7 +36,6 @@ import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.kernel.InstructionSet;
 import org.cliffwatch.quantizer.kernel.KernelIdentity;
 import org.cliffwatch.quantizer.scheme.Precision;
-import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.tasks.definition.PromptVersion;
 import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.definition.Tasks;
@@ -98,12 +97,10 @@ public final class Planner {
     }
     List<FingerprintedCheckpoint> fingerprinted = fingerprints(checkpoints);
     Map<StoredCell, List<String>> stored = stored(suite);
-    Precisions known = Precisions.packaged();
-    List<Precision> precisions = suite.precisions().stream().map(known::named).toList();
-    Precision baseline = suite.kl() ? known.named(suite.baseline()) : null;
+    Precision baseline = suite.kl() ? suite.baselinePrecision() : null;
     List<Cell> cells = new ArrayList<>();
     for (FingerprintedCheckpoint checkpoint : fingerprinted) {
-      for (Precision precision : precisions) {
+      for (Precision precision : suite.precisions()) {
         for (TaskItems task : items) {
           cells.add(cell(suite, kernel, checkpoint, precision, baseline, task, stored));
         }
@@ -143,7 +140,7 @@ public final class Planner {
             model ->
                 suite
                     .precisions()
-                    .forEach(precision -> folders.add(new Slice(model, precision, 0))));
+                    .forEach(precision -> folders.add(new Slice(model, precision.name(), 0))));
     String root = output;
     var configured = hadoop;
     Map<StoredCell, List<String>> stored = new HashMap<>();

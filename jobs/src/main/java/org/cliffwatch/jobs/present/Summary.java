@@ -17,6 +17,7 @@ import org.cliffwatch.jobs.table.DegradationRow;
 import org.cliffwatch.jobs.table.MetricRow;
 import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.jobs.table.Tables.Slice;
+import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.tasks.metric.Metric;
 
 /** What evaluate.sh prints at its end. */
@@ -53,7 +54,7 @@ public final class Summary {
    */
   static String of(Plan plan, List<SliceResult> results) {
     String baseline = plan.suite().baseline();
-    List<String> precisions = plan.suite().precisions();
+    List<String> precisions = plan.suite().precisions().stream().map(Precision::name).toList();
     Map<String, Map<String, SliceResult>> byCheckpoint = new LinkedHashMap<>();
     for (SliceResult result : results) {
       Slice slice = result.slice();

@@ -4,14 +4,15 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import org.cliffwatch.quantizer.scheme.Precision;
 
 /**
  * What to evaluate: checkpoints × precisions × tasks, and how.
  *
  * @param name the suite's name in {@code runs}
  * @param origin the suite's file, or {@code command line}
- * @param precisions names of rows of {@code conf/precisions.yaml}
- * @param baseline one of {@code precisions}: what degradation is measured against
+ * @param precisions rows of {@code conf/precisions.yaml}, of a file like it, or of the suite's own
+ * @param baseline name of one of {@code precisions}: what degradation is measured against
  * @param shardItems items a Spark task scores
  * @param seed of replicas' nudges, of the self-check's sample and of bootstraps
  * @param backend reference, onednn, cuda or auto
@@ -27,7 +28,7 @@ public record Suite(
     String name,
     String origin,
     List<CheckpointSeries> checkpoints,
-    List<String> precisions,
+    List<Precision> precisions,
     String baseline,
     List<TaskData> tasks,
     int shardItems,
@@ -40,6 +41,11 @@ public record Suite(
     double selfCheck,
     int maxRejectedItems,
     String configuration) {
+
+  /** The precision that degradation is measured against. */
+  public Precision baselinePrecision() {
+    return precisions.stream().filter(row -> row.name().equals(baseline)).findFirst().orElseThrow();
+  }
 
   /**
    * One model: a single checkpoint, or a series over training steps.

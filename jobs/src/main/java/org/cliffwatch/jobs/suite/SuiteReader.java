@@ -12,11 +12,14 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.cliffwatch.jobs.suite.Suite.CheckpointSeries;
 import org.cliffwatch.jobs.suite.Suite.TaskData;
+import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.tasks.Suggestion;
 
 /**
@@ -61,13 +64,13 @@ public final class SuiteReader {
   private static final int MOST_REPLICAS = 10_000;
   private static final long MOST_STEPS = Long.MAX_VALUE;
 
-  private final Set<String> knownPrecisions;
+  private final Precisions knownPrecisions;
   private final Set<String> knownTasks;
   private final Map<String, String> environment;
   private final String here;
 
   public SuiteReader(
-      Set<String> knownPrecisions, Set<String> knownTasks, Map<String, String> environment) {
+      Precisions knownPrecisions, Set<String> knownTasks, Map<String, String> environment) {
     this(knownPrecisions, knownTasks, environment, "");
   }
 
@@ -76,7 +79,7 @@ public final class SuiteReader {
    *     scheme is another file system's, else nothing
    */
   public SuiteReader(
-      Set<String> knownPrecisions,
+      Precisions knownPrecisions,
       Set<String> knownTasks,
       Map<String, String> environment,
       String here) {
@@ -184,11 +187,12 @@ public final class SuiteReader {
     }
     root.allowOnly(KEYS);
     List<CheckpointSeries> checkpoints = checkpoints(root.required("checkpoints"), folder);
-    List<String> precisions = precisions(root.required("precisions"));
-    String baseline = precisions.get(0);
+    List<Precision> precisions = precisions(root.required("precisions"));
+    List<String> names = precisions.stream().map(Precision::name).toList();
+    String baseline = names.get(0);
     YamlValue baselineValue = root.field("baseline");
     if (baselineValue != null) {
-      baseline = baselineValue.oneOf(precisions);
+      baseline = baselineValue.oneOf(names);
     }
     return new Suite(
         text(root, "name", defaultName),
@@ -295,16 +299,28 @@ public final class SuiteReader {
     return nonEmpty(list).stream().map(step -> step.integer(0, MOST_STEPS)).distinct().toList();
   }
 
-  private List<String> precisions(YamlValue list) {
-    List<String> names = new ArrayList<>();
+  /** Names, or rows as {@code conf/precisions.yaml} has them with a name of their own. */
+  private List<Precision> precisions(YamlValue list) {
+    List<Precision> rows = new ArrayList<>();
+    Set<String> names = new HashSet<>();
     for (YamlValue value : nonEmpty(list)) {
-      String name = value.oneOf(knownPrecisions);
-      if (names.contains(name)) {
+      Precision row =
+          value.isMapping()
+              ? own(value)
+              : knownPrecisions.named(value.oneOf(new TreeSet<>(knownPrecisions.names())));
+      if (!names.add(row.name())) {
         throw value.wrong("each precision once");
       }
-      names.add(name);
+      rows.add(row);
     }
-    return names;
+    return rows;
+  }
+
+  private Precision own(YamlValue row) {
+    String name = partitionName(row.required("name"));
+    Map<String, String> keys = row.texts();
+    keys.remove("name");
+    return knownPrecisions.added(row.place(), name, keys);
   }
 
   private List<TaskData> tasks(YamlValue list, String folder) {

@@ -179,6 +179,17 @@ final class YamlValue {
     }
   }
 
+  boolean isMapping() {
+    return fields != null;
+  }
+
+  /** The keys of a mapping of single values. */
+  Map<String, String> texts() {
+    Map<String, String> texts = new LinkedHashMap<>();
+    mapping().forEach((name, value) -> texts.put(name, value.text()));
+    return texts;
+  }
+
   boolean isList() {
     return elements != null;
   }

@@ -19,6 +19,7 @@ import org.cliffwatch.jobs.TinyWorld;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteReader;
 import org.cliffwatch.jobs.table.Tables;
+import org.cliffwatch.quantizer.scheme.Precisions;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -69,7 +70,7 @@ class PlanAtScaleTest {
     Set<String> names = new TreeSet<>(List.of("piqa", "hellaswag", "lambada_openai", "copa"));
     CLOZE.forEach(language -> names.add("xstorycloze_" + language));
     Suite suite =
-        new SuiteReader(new TreeSet<>(PRECISIONS), names, Map.of())
+        new SuiteReader(Precisions.packaged(), names, Map.of())
             .read(folder.resolve("suite.yaml"), List.of());
     try (SparkSession session =
         SparkSession.builder()

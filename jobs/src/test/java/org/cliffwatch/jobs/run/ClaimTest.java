@@ -17,6 +17,7 @@ import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteException;
 import org.cliffwatch.jobs.suite.SuiteReader;
 import org.cliffwatch.jobs.table.Tables;
+import org.cliffwatch.quantizer.scheme.Precisions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -25,7 +26,7 @@ class ClaimTest {
 
   private Plan plan(int seed) {
     Suite suite =
-        new SuiteReader(Set.of("fp32"), Set.of("copa"), Map.of())
+        new SuiteReader(Precisions.packaged(), Set.of("copa"), Map.of())
             .fromFlags(
                 List.of("c"),
                 List.of("fp32"),

@@ -33,6 +33,7 @@ import org.cliffwatch.jobs.table.ScoreRow;
 import org.cliffwatch.jobs.table.StoredCell;
 import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.scheme.Precisions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -176,7 +177,7 @@ class ClusterTest {
         """
             + more
             + "\n");
-    return new SuiteReader(Set.of("fp32", "w8a8"), Set.of("copa"), Map.of())
+    return new SuiteReader(Precisions.packaged(), Set.of("copa"), Map.of())
         .read(folder.resolve("suite.yaml"), List.of(sets));
   }
 

@@ -43,6 +43,7 @@ import org.cliffwatch.jobs.table.StoredCell;
 import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.jobs.table.Tables.Slice;
 import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.scheme.Precisions;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -97,10 +98,7 @@ class EvaluationTest {
 
   private Evaluation evaluation(String output, boolean fresh, String... sets) {
     Suite suite =
-        new SuiteReader(
-                java.util.Set.of("fp32", "w8a8", "w4"),
-                java.util.Set.of("copa", "lambada_openai"),
-                Map.of())
+        new SuiteReader(Precisions.packaged(), java.util.Set.of("copa", "lambada_openai"), Map.of())
             .read(folder.resolve("suite.yaml"), List.of(sets));
     log.reset();
     return new Evaluation(

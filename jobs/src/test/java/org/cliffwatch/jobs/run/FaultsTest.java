@@ -31,6 +31,7 @@ import org.cliffwatch.jobs.table.MetricRow;
 import org.cliffwatch.jobs.table.RowFile;
 import org.cliffwatch.jobs.table.StorageException;
 import org.cliffwatch.jobs.table.Tables;
+import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.tasks.InvalidInputException;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -98,7 +99,7 @@ class FaultsTest {
 
   private static Evaluation evaluation(String output, PrintStream log, String... sets) {
     Suite suite =
-        new SuiteReader(Set.of("fp32", "w8a8"), Set.of("copa", "lambada_openai"), Map.of())
+        new SuiteReader(Precisions.packaged(), Set.of("copa", "lambada_openai"), Map.of())
             .read(world.resolve("suite.yaml"), List.of(sets));
     return new Evaluation(spark, suite, output, false, log);
   }

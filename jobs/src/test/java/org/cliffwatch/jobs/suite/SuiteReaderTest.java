@@ -12,13 +12,15 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
+import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.quantizer.scheme.Precisions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class SuiteReaderTest {
-  private static final Set<String> PRECISIONS = Set.of("fp32", "w8a8", "w4");
   private static final Set<String> TASKS = Set.of("piqa", "copa");
   private static final String LEAST =
       """
@@ -38,7 +40,7 @@ class SuiteReaderTest {
     } catch (IOException e) {
       throw new java.io.UncheckedIOException(e);
     }
-    return new SuiteReader(PRECISIONS, TASKS, environment).read(file, List.of(sets));
+    return new SuiteReader(Precisions.packaged(), TASKS, environment).read(file, List.of(sets));
   }
 
   @Test
@@ -120,7 +122,32 @@ class SuiteReaderTest {
   @Test
   void listsCanBeSet() {
     assertThat(read(LEAST, Map.of(), "precisions=[w4, fp32]", "baseline=fp32").precisions())
+        .extracting(Precision::name)
         .containsExactly("w4", "fp32");
+  }
+
+  @Test
+  void precisionsOfTheSuitesOwn() {
+    String row =
+        "{name: mine, scheme: rtn, weight_bits: 4, activation_bits: 32, compute: float32, group: 32}";
+    Suite suite = read(LEAST, Map.of(), "precisions=[fp32, " + row + "]", "baseline=mine");
+    assertThat(suite.precisions())
+        .containsExactly(
+            Precisions.packaged().named("fp32"),
+            new Precision("mine", "rtn", 4, 32, FloatType.FLOAT32, Map.of("group", "32")));
+    assertThat(suite.baselinePrecision().name()).isEqualTo("mine");
+    assertThatThrownBy(
+            () -> read(LEAST, Map.of(), "precisions=[" + row.replace("mine", "w8a8") + "]"))
+        .hasMessageContaining("--set precisions=")
+        .hasMessageContaining(
+            "precision w8a8: found another row than that of conf/precisions.yaml");
+    assertThatThrownBy(() -> read(LEAST.replace("w8a8", row.replace("32}", "x}")), Map.of()))
+        .hasMessageContaining(
+            "nightly.yaml:3: precision mine: scheme rtn: group: found x, expected above 0");
+    assertThatThrownBy(() -> read(LEAST.replace("w8a8", "{scheme: rtn}"), Map.of()))
+        .hasMessageContaining("nightly.yaml:3: missing key 'precisions.1.name'");
+    assertThatThrownBy(() -> read(LEAST.replace("w8a8", "{name: mine}"), Map.of()))
+        .hasMessageContaining("nightly.yaml:3: precision mine: key 'scheme' is missing");
   }
 
   @ParameterizedTest
@@ -153,7 +180,7 @@ class SuiteReaderTest {
         .hasMessageContaining("found unknown key 'checkpoints.0.modle'; did you mean 'model'?");
     assertThatThrownBy(() -> read(LEAST.replace("w8a8", "w8a9"), Map.of()))
         .hasMessageContaining(
-            "nightly.yaml:3: found 'w8a9' for 'precisions.1'; did you mean 'w8a8'?");
+            "nightly.yaml:3: found 'w8a9' for 'precisions.1'; did you mean 'w8a8'");
     assertThatThrownBy(() -> read("name: x\n", Map.of()))
         .hasMessageContaining("missing key 'checkpoints'");
     assertThatThrownBy(() -> read("", Map.of())).hasMessageContaining("found an empty file");
@@ -176,7 +203,7 @@ class SuiteReaderTest {
   void missingFile() {
     assertThatThrownBy(
             () ->
-                new SuiteReader(PRECISIONS, TASKS, Map.of())
+                new SuiteReader(Precisions.packaged(), TASKS, Map.of())
                     .read(folder.resolve("none.yaml"), List.of()))
         .hasMessageContaining("none.yaml")
         .hasMessageContaining("found nothing");
@@ -185,7 +212,7 @@ class SuiteReaderTest {
   @Test
   void flagsMakeASuite() {
     Suite suite =
-        new SuiteReader(PRECISIONS, TASKS, Map.of())
+        new SuiteReader(Precisions.packaged(), TASKS, Map.of())
             .fromFlags(
                 List.of("/m/it's/", "x.gguf"),
                 List.of("fp32"),
@@ -209,7 +236,8 @@ class SuiteReaderTest {
     String yaml =
         LEAST.replace("models/tiny", origin.contains("suites") ? "../models/tiny" : "models/tiny");
     Suite suite =
-        new SuiteReader(PRECISIONS, TASKS, Map.of()).read(yaml, origin, folder, List.of());
+        new SuiteReader(Precisions.packaged(), TASKS, Map.of())
+            .read(yaml, origin, folder, List.of());
     assertThat(suite.name()).isEqualTo("nightly");
     assertThat(suite.origin()).isEqualTo(origin);
     assertThat(suite.checkpoints().get(0).path()).isEqualTo(checkpoint);
@@ -219,7 +247,7 @@ class SuiteReaderTest {
   @Test
   void whereALocalPathNeedsASchemeRelativeOnesGetIt() {
     Suite suite =
-        new SuiteReader(PRECISIONS, TASKS, Map.of(), "file:")
+        new SuiteReader(Precisions.packaged(), TASKS, Map.of(), "file:")
             .fromFlags(
                 List.of("models/tiny", "/models/tiny", "s3a://bucket/tiny"),
                 List.of("fp32"),

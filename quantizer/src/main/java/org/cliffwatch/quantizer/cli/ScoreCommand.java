@@ -76,8 +76,14 @@ public final class ScoreCommand implements Callable<Integer> {
       names = "--precision",
       required = true,
       paramLabel = "P",
-      description = "a row of conf/precisions.yaml: fp32, w8a8, …")
+      description = "a row of conf/precisions.yaml, or of --precisions: fp32, w8a8, …")
   private String precision;
+
+  @Option(
+      names = "--precisions",
+      paramLabel = "FILE",
+      description = "more precisions: a YAML file like conf/precisions.yaml")
+  private Path precisions;
 
   @Option(names = "--requests", required = true, paramLabel = "F.jsonl", description = "requests")
   private Path requests;
@@ -139,7 +145,7 @@ public final class ScoreCommand implements Callable<Integer> {
               ? "--threads: found " + threads + ", expected at least 1"
               : "--replica: found " + replica + ", expected at least 0");
     }
-    var row = Precisions.packaged().named(precision);
+    var row = Precisions.packagedAnd(precisions).named(precision);
     try (Checkpoint opened = Checkpoint.open(checkpoint);
         BufferedReader lines = open(requests);
         Scorer scorer = Scorer.open(opened, row, Backends.open(backend), bos, seed)) {

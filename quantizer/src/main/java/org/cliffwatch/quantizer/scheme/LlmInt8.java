@@ -42,6 +42,11 @@ final class LlmInt8 implements Scheme {
   }
 
   @Override
+  public boolean multipliesIntegers(Precision precision) {
+    return true;
+  }
+
+  @Override
   public LinearForm prepare(WeightRows weight, Precision precision) {
     return new LinearForm.IntegerProduct(
         quantize(weight), RowQuantizer.withOutliers(threshold(precision)));

@@ -25,14 +25,36 @@ public final class Precisions {
       List.of("scheme", "weight_bits", "activation_bits", "compute");
 
   private final String file;
-  private final Map<String, Precision> rows = new LinkedHashMap<>();
+  private final Map<String, Precision> rows;
 
-  private Precisions(String file, JsonNode root) {
+  private Precisions(String file, Map<String, Precision> rows) {
     this.file = file;
+    this.rows = rows;
+  }
+
+  private static Precisions of(String file, JsonNode root) {
     if (!root.isObject()) {
       throw new InvalidInputException(file + ": expected a mapping of precision names to rows");
     }
-    root.properties().forEach(row -> rows.put(row.getKey(), read(row.getKey(), row.getValue())));
+    Map<String, Precision> rows = new LinkedHashMap<>();
+    root.properties()
+        .forEach(
+            row -> {
+              Map<String, String> keys = new LinkedHashMap<>();
+              row.getValue()
+                  .properties()
+                  .forEach(
+                      key -> {
+                        if (!key.getValue().isValueNode()) {
+                          throw new InvalidInputException(
+                              "%s: precision %s: %s: found %s, expected a single value"
+                                  .formatted(file, row.getKey(), key.getKey(), key.getValue()));
+                        }
+                        keys.put(key.getKey(), key.getValue().asText());
+                      });
+              rows.put(row.getKey(), row(file, row.getKey(), keys));
+            });
+    return new Precisions(file, rows);
   }
 
   /** {@code conf/precisions.yaml} as it was when this jar was built. */
@@ -41,21 +63,57 @@ public final class Precisions {
       if (in == null) {
         throw new IllegalStateException(PACKAGED + " is not on the class path");
       }
-      return new Precisions("conf/precisions.yaml", parse("conf/precisions.yaml", in));
+      return of("conf/precisions.yaml", parse("conf/precisions.yaml", in));
     } catch (IOException e) {
       throw new IllegalStateException("cannot read " + PACKAGED, e);
     }
   }
 
+  /** The packaged rows, and those of a file of the same form if there is one. */
+  public static Precisions packagedAnd(Path path) {
+    Precisions all = packaged();
+    return path == null ? all : all.and(load(path));
+  }
+
   /** Reads a file of the same form. */
   public static Precisions load(Path path) {
     try (InputStream in = Files.newInputStream(path)) {
-      return new Precisions(path.toString(), parse(path.toString(), in));
+      return of(path.toString(), parse(path.toString(), in));
     } catch (NoSuchFileException e) {
       throw new InvalidInputException(path + ": no such file; expected a precisions file");
     } catch (IOException e) {
       throw new InvalidInputException(path + ": cannot be read: " + e.getMessage());
     }
+  }
+
+  /**
+   * These rows and others. What a name stands for does not change: a row by a name that is here
+   * already must be the same.
+   */
+  public Precisions and(Precisions others) {
+    Map<String, Precision> all = new LinkedHashMap<>(rows);
+    others.rows.forEach((name, row) -> all.put(name, added(others.file, row)));
+    return new Precisions(file + ", " + others.file, all);
+  }
+
+  /**
+   * A row beside these, as {@link #and} takes it.
+   *
+   * @param place where it stands, for messages
+   * @param keys of the row and what they are set to
+   */
+  public Precision added(String place, String name, Map<String, String> keys) {
+    return added(place, row(place, name, keys));
+  }
+
+  private Precision added(String place, Precision row) {
+    Precision known = rows.get(row.name());
+    if (known != null && !known.equals(row)) {
+      throw new InvalidInputException(
+          "%s: precision %s: found another row than that of %s, expected the same or another name"
+              .formatted(place, row.name(), file));
+    }
+    return row;
   }
 
   private static JsonNode parse(String file, InputStream in) throws IOException {
@@ -92,45 +150,43 @@ public final class Precisions {
     return List.copyOf(rows.keySet());
   }
 
-  private Precision read(String name, JsonNode row) {
+  private static Precision row(String place, String name, Map<String, String> keys) {
     for (String key : KEYS) {
-      if (!row.path(key).isValueNode()) {
+      if (!keys.containsKey(key)) {
         throw new InvalidInputException(
             "%s: precision %s: key '%s' is missing; expected %s"
-                .formatted(file, name, key, String.join(", ", KEYS)));
+                .formatted(place, name, key, String.join(", ", KEYS)));
       }
     }
-    Map<String, String> options = new LinkedHashMap<>();
-    row.properties().stream()
-        .filter(field -> !KEYS.contains(field.getKey()))
-        .forEach(field -> options.put(field.getKey(), field.getValue().asText()));
+    Map<String, String> options = new LinkedHashMap<>(keys);
+    options.keySet().removeAll(KEYS);
     Precision precision =
         new Precision(
             name,
-            row.get("scheme").asText(),
-            bits(name, row, "weight_bits"),
-            bits(name, row, "activation_bits"),
-            compute(name, row.get("compute").asText()),
+            keys.get("scheme"),
+            bits(place, name, "weight_bits", keys),
+            bits(place, name, "activation_bits", keys),
+            compute(place, name, keys.get("compute")),
             options);
     try {
       Schemes.of(precision).check(precision);
     } catch (InvalidInputException e) {
-      throw new InvalidInputException(file + ": " + e.getMessage());
+      throw new InvalidInputException(place + ": " + e.getMessage());
     }
     return precision;
   }
 
-  private int bits(String name, JsonNode row, String key) {
-    JsonNode value = row.get(key);
-    if (!value.isInt()) {
+  private static int bits(String place, String name, String key, Map<String, String> keys) {
+    try {
+      return Integer.parseInt(keys.get(key));
+    } catch (NumberFormatException e) {
       throw new InvalidInputException(
           "%s: precision %s: %s: found %s, expected a number of bits"
-              .formatted(file, name, key, value));
+              .formatted(place, name, key, keys.get(key)));
     }
-    return value.intValue();
   }
 
-  private FloatType compute(String name, String spelled) {
+  private static FloatType compute(String place, String name, String spelled) {
     for (FloatType type : FloatType.values()) {
       if (spelled(type).equals(spelled)) {
         return type;
@@ -138,7 +194,7 @@ public final class Precisions {
     }
     throw new InvalidInputException(
         "%s: precision %s: compute: found '%s', expected float32, bfloat16 or float16"
-            .formatted(file, name, spelled));
+            .formatted(place, name, spelled));
   }
 
   static String spelled(FloatType type) {

@@ -26,6 +26,11 @@ public interface Scheme {
    */
   double bits(int columns, Precision precision);
 
+  /** Whether products are of integers, for what they are expected to cost. */
+  default boolean multipliesIntegers(Precision precision) {
+    return false;
+  }
+
   /**
    * Makes one linear layer's weight.
    *

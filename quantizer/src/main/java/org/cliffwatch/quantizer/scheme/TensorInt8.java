@@ -23,6 +23,11 @@ final class TensorInt8 implements Scheme {
   }
 
   @Override
+  public boolean multipliesIntegers(Precision precision) {
+    return true;
+  }
+
+  @Override
   public LinearForm prepare(WeightRows weight, Precision precision) {
     int columns = weight.columns();
     float scale = Vectorwise.scale(Schemes.largestMagnitude(weight), Vectorwise.LEVELS_8_BIT);

@@ -54,6 +54,11 @@ public final class Vectorwise implements Scheme {
   }
 
   @Override
+  public boolean multipliesIntegers(Precision precision) {
+    return precision.activationBits() == Byte.SIZE;
+  }
+
+  @Override
   public LinearForm prepare(WeightRows weight, Precision precision) {
     QuantizedWeight quantized = quantize(weight, precision.weightBits());
     if (precision.activationBits() == 8) {

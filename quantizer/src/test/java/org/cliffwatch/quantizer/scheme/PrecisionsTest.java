@@ -98,6 +98,25 @@ class PrecisionsTest {
   }
 
   @Test
+  void rowsOfAFileJoinThePackagedOnes() throws IOException {
+    String own = "{scheme: fp8, weight_bits: 8, activation_bits: 8, compute: bfloat16}";
+    Path file = Files.writeString(folder.resolve("own.yaml"), "mine: " + own);
+    Precisions all = Precisions.packagedAnd(file);
+    assertThat(all.names()).contains("fp32", "mine").hasSize(30);
+    assertThat(all.named("mine").compute()).isEqualTo(FloatType.BFLOAT16);
+    assertThat(Precisions.packagedAnd(null).names()).doesNotContain("mine");
+
+    String same = "w4: {scheme: vectorwise, weight_bits: 4, activation_bits: 32, compute: float32}";
+    Files.writeString(file, same);
+    assertThat(Precisions.packagedAnd(file).names()).hasSize(29);
+    Files.writeString(file, "w4: " + own);
+    assertThatThrownBy(() -> Precisions.packagedAnd(file))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining(file + ": precision w4: found another row")
+        .hasMessageContaining("expected the same or another name");
+  }
+
+  @Test
   void missingFileIsNamed() {
     assertThatThrownBy(() -> Precisions.load(folder.resolve("none.yaml")))
         .isInstanceOf(InvalidInputException.class)
