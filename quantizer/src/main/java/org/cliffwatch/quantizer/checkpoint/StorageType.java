@@ -2,7 +2,9 @@ package org.cliffwatch.quantizer.checkpoint;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.Half;
 
 /**
@@ -17,6 +19,16 @@ public enum StorageType {
         out[at + i] = (float) FLOAT.get(bytes, 4 * i);
       }
     }
+
+    @Override
+    boolean holds(float value) {
+      return true;
+    }
+
+    @Override
+    void narrow(float value, ByteBuffer out) {
+      out.putFloat(value);
+    }
   },
   F16(1, 2) {
     @Override
@@ -25,6 +37,16 @@ public enum StorageType {
         out[at + i] = Half.widen((short) SHORT.get(bytes, 2 * i));
       }
     }
+
+    @Override
+    boolean holds(float value) {
+      return FloatType.FLOAT16.round(value) == value;
+    }
+
+    @Override
+    void narrow(float value, ByteBuffer out) {
+      out.putShort(Half.bits(value));
+    }
   },
   BF16(1, 2) {
     @Override
@@ -32,6 +54,16 @@ public enum StorageType {
       for (int i = 0; i < blocks; i++) {
         out[at + i] = Float.intBitsToFloat((short) SHORT.get(bytes, 2 * i) << 16);
       }
+    }
+
+    @Override
+    boolean holds(float value) {
+      return (Float.floatToRawIntBits(value) & 0xffff) == 0;
+    }
+
+    @Override
+    void narrow(float value, ByteBuffer out) {
+      out.putShort((short) (Float.floatToRawIntBits(value) >>> 16));
     }
   },
   // Blocks of GGUF.
@@ -119,5 +151,15 @@ public enum StorageType {
     for (int i = 0; i < blocks; i++) {
       block.widen(bytes, i * blockBytes, out, at + i * blockElements);
     }
+  }
+
+  /** Whether a finite float32 can be stored in this type, F32, F16 or BF16, to the bit. */
+  boolean holds(float value) {
+    throw new UnsupportedOperationException(name());
+  }
+
+  /** Appends an element that this type {@link #holds}. */
+  void narrow(float value, ByteBuffer out) {
+    throw new UnsupportedOperationException(name());
   }
 }

@@ -5,12 +5,9 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.util.Comparator;
 import java.util.List;
-import java.util.stream.Stream;
+import org.cliffwatch.quantizer.checkpoint.WholeFolder;
 import org.cliffwatch.quantizer.kernel.FloatType;
 
 /**
@@ -18,10 +15,6 @@ import org.cliffwatch.quantizer.kernel.FloatType;
  * weights in the type the model was trained in, tokenizer.
  */
 final class CheckpointFolder {
-  interface Content {
-    void write(Path folder) throws IOException;
-  }
-
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final List<String> TOKENIZER_FILES =
       List.of("tokenizer.json", "tokenizer_config.json");
@@ -37,16 +30,14 @@ final class CheckpointFolder {
   static void write(Path folder, Recipe recipe, Parameters weights, Path tokenizer, int endOfText)
       throws IOException {
     FloatType type = recipe.halfPrecision().type;
-    writeWhole(
+    WholeFolder.replace(
         folder,
         unfinished -> {
           writeJson(
               unfinished.resolve("config.json"),
               config(recipe, weights.embedding.shape()[0], endOfText));
-          SafetensorsWriter.write(
-              unfinished.resolve("model.safetensors"),
-              type,
-              SafetensorsWriter.byName(weights.tensors()));
+          TensorFile.write(
+              unfinished.resolve("model.safetensors"), type, TensorFile.byName(weights.tensors()));
           for (String file : TOKENIZER_FILES) {
             Files.copy(tokenizer.resolve(file), unfinished.resolve(file));
           }
@@ -90,25 +81,5 @@ final class CheckpointFolder {
   static void writeJson(Path file, ObjectNode content) throws IOException {
     Files.writeString(
         file, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(content) + "\n");
-  }
-
-  /** Fills a folder under another name and renames it; a folder that is there is replaced. */
-  static void writeWhole(Path folder, Content content) throws IOException {
-    Path unfinished = folder.resolveSibling(folder.getFileName() + ".unfinished");
-    delete(unfinished);
-    Files.createDirectories(unfinished);
-    content.write(unfinished);
-    delete(folder);
-    Files.move(unfinished, folder, StandardCopyOption.ATOMIC_MOVE);
-  }
-
-  static void delete(Path folder) throws IOException {
-    try (Stream<Path> files = Files.walk(folder)) {
-      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-        Files.delete(file);
-      }
-    } catch (NoSuchFileException e) {
-      // Gone is what was wanted.
-    }
   }
 }

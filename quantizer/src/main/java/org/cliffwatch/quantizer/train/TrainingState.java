@@ -18,6 +18,7 @@ import java.util.stream.Stream;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.checkpoint.ConfigFields;
+import org.cliffwatch.quantizer.checkpoint.WholeFolder;
 import org.cliffwatch.quantizer.kernel.FloatType;
 
 /**
@@ -113,17 +114,16 @@ final class TrainingState {
     List<Path> older = folders(output);
     Path folder = output.resolve("state-" + step);
     if (!older.contains(folder)) {
-      CheckpointFolder.writeWhole(
+      WholeFolder.replace(
           folder,
           unfinished -> {
             CheckpointFolder.writeJson(unfinished.resolve("config.json"), fields);
-            SafetensorsWriter.write(
-                unfinished.resolve("model.safetensors"), FloatType.FLOAT32, tensors);
+            TensorFile.write(unfinished.resolve("model.safetensors"), FloatType.FLOAT32, tensors);
           });
     }
     for (Path old : older) {
       if (!old.equals(folder)) {
-        CheckpointFolder.delete(old);
+        WholeFolder.delete(old);
       }
     }
   }
