@@ -235,7 +235,7 @@ public final class StoredTensor {
 
   /** This tensor's rows, of a tensor of two dimensions (rows, columns). */
   public WeightRows rows() {
-    return new Rows(this, dimension(0), dimension(1));
+    return new Rows(this, dimension(0), dimension(1), 1);
   }
 
   /**
@@ -249,7 +249,8 @@ public final class StoredTensor {
         ? new Rows(
             new StoredTensor(name, type, new long[] {rows, columns}, Order.AS_STORED, file, offset),
             rows,
-            columns)
+            columns,
+            0)
         : new Columns(this, rows, columns);
   }
 
@@ -360,7 +361,8 @@ public final class StoredTensor {
     }
   }
 
-  private record Rows(StoredTensor tensor, int rows, int columns) implements WeightRows {
+  private record Rows(StoredTensor tensor, int rows, int columns, int inputAxis)
+      implements WeightRows {
     @Override
     public String name() {
       return tensor.name;
@@ -403,6 +405,11 @@ public final class StoredTensor {
     @Override
     public int columns() {
       return columns;
+    }
+
+    @Override
+    public int inputAxis() {
+      return 0;
     }
 
     @Override

@@ -29,6 +29,11 @@ public class SelectedRows implements WeightRows {
   }
 
   @Override
+  public int inputAxis() {
+    return whole.inputAxis();
+  }
+
+  @Override
   public void row(int r, float[] out) {
     whole.row(source[r], out);
   }

@@ -12,6 +12,14 @@ public interface WeightRows {
 
   int columns();
 
+  /**
+   * The axis of the checkpoint's tensor that columns lie along: 1, or 0 where it has (inputs,
+   * outputs).
+   */
+  default int inputAxis() {
+    return 1;
+  }
+
   /** Writes row {@code r}, widened exactly to float32, to {@code out[0 .. columns())}. */
   void row(int r, float[] out);
 

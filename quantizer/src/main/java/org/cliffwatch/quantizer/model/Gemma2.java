@@ -98,7 +98,7 @@ class Gemma2 extends Llama {
   /** RMSNorm whose weights are 1 + w. */
   @Override
   Weights.Norm norm(Tensors t, String name, int width) {
-    return new Weights.Norm(t.vector(name + ".weight", width), null, 1);
+    return t.rmsNorm(name, width, 1);
   }
 
   @Override

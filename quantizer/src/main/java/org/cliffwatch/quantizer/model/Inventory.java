@@ -45,6 +45,25 @@ public final class Inventory {
    */
   public record Quantized(double bits, String computes) {}
 
+  /**
+   * A norm in a block whose output linear layers read and nothing else does: where a channel of the
+   * norm is multiplied and the same input of each layer divided by a factor, the function stays.
+   * Planting outliers does that; SmoothQuant and AWQ do it the other way.
+   *
+   * @param layer of the norm
+   * @param gain tensor (hidden); what multiplies is it + {@code offset}
+   * @param bias tensor (hidden), or null
+   * @param consumers everything that reads the norm's output, each tensor once
+   */
+  public record FoldableNorm(
+      int layer, String gain, float offset, String bias, List<Consumer> consumers) {}
+
+  /**
+   * @param tensor a matrix
+   * @param inputAxis the axis of its inputs: 1 in (outputs, inputs)
+   */
+  public record Consumer(String tensor, int inputAxis) {}
+
   private final Architecture architecture;
   private final Weights weights;
   private final List<List<Matrix>> layers;
@@ -180,6 +199,32 @@ public final class Inventory {
 
   private List<Matrix> matrices() {
     return Stream.concat(quantized().stream(), kept.stream()).toList();
+  }
+
+  /**
+   * By layer. Norms without tensors are none; nor is one whose output joins the residual stream.
+   */
+  public List<FoldableNorm> foldableNorms() {
+    List<FoldableNorm> foldable = new ArrayList<>();
+    for (int i = 0; i < architecture.layers(); i++) {
+      for (Weights.FoldableNorm found :
+          weights.layers().get(i).foldableNorms(architecture.residual())) {
+        Weights.Norm norm = found.norm();
+        if (norm.name() != null) {
+          foldable.add(
+              new FoldableNorm(
+                  i,
+                  norm.name() + ".weight",
+                  norm.offset(),
+                  norm.bias() == null ? null : norm.name() + ".bias",
+                  found.consumers().stream()
+                      .map(each -> new Consumer(each.weight().name(), each.weight().inputAxis()))
+                      .distinct()
+                      .toList()));
+        }
+      }
+    }
+    return foldable;
   }
 
   /** The linear layers inside blocks, together where they share an input and are packed as one. */

@@ -104,6 +104,6 @@ final class Opt extends Family {
     }
     float[] ones = new float[width];
     Arrays.fill(ones, 1);
-    return new Weights.Norm(ones, null);
+    return new Weights.Norm(null, ones, null);
   }
 }

@@ -100,7 +100,7 @@ public enum RandomModel {
   private Weights.Norm norm() {
     float[] ones = new float[hidden];
     Arrays.fill(ones, 1);
-    return new Weights.Norm(ones, new float[hidden]);
+    return new Weights.Norm(null, ones, new float[hidden]);
   }
 
   private static Projection projection(int outputs, int inputs) {

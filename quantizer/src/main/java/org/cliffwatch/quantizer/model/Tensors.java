@@ -104,12 +104,18 @@ final class Tensors {
 
   /** A LayerNorm {@code name.weight} and {@code name.bias}. */
   Weights.Norm layerNorm(String name, int width) {
-    return new Weights.Norm(vector(name + ".weight", width), vector(name + ".bias", width));
+    return new Weights.Norm(
+        prefix + name, vector(name + ".weight", width), vector(name + ".bias", width));
   }
 
   /** An RMSNorm {@code name.weight}. */
   Weights.Norm rmsNorm(String name, int width) {
-    return new Weights.Norm(vector(name + ".weight", width), null);
+    return rmsNorm(name, width, 0);
+  }
+
+  /** An RMSNorm whose weights are {@code name.weight} + {@code offset}. */
+  Weights.Norm rmsNorm(String name, int width, float offset) {
+    return new Weights.Norm(prefix + name, vector(name + ".weight", width), null, offset);
   }
 
   /**

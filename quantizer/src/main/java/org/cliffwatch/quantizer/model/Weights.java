@@ -1,6 +1,8 @@
 package org.cliffwatch.quantizer.model;
 
 import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
 import org.cliffwatch.quantizer.kernel.Projection;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 
@@ -28,13 +30,14 @@ record Weights(
     Projection head) {
 
   /**
+   * @param name of its tensors, before {@code .weight} and {@code .bias}; null where it has none
    * @param weight (width)
    * @param bias (width), or null
    * @param offset what is added to every weight, after it is rounded to the compute type (Gemma: 1)
    */
-  record Norm(float[] weight, float[] bias, float offset) {
-    Norm(float[] weight, float[] bias) {
-      this(weight, bias, 0);
+  record Norm(String name, float[] weight, float[] bias, float offset) {
+    Norm(String name, float[] weight, float[] bias) {
+      this(name, weight, bias, 0);
     }
   }
 
@@ -89,7 +92,40 @@ record Weights(
           null,
           FeedForward.dense(null, up, down));
     }
+
+    /**
+     * The norms whose output linear layers read and nothing else does: a factor on a channel of
+     * such a norm can be taken out of the same input of each of those layers.
+     *
+     * @param residual how the halves of the block join the residual stream
+     */
+    List<FoldableNorm> foldableNorms(Architecture.Residual residual) {
+      List<Projection> attention = List.of(query, key, value);
+      List<Projection> inner = feedForward.inputs();
+      List<FoldableNorm> all =
+          switch (residual) {
+            case BEFORE -> foldable(attention, inner);
+            case PARALLEL ->
+                norms.feedForward() == null
+                    ? List.of(
+                        new FoldableNorm(
+                            norms.attention(),
+                            Stream.concat(attention.stream(), inner.stream()).toList()))
+                    : foldable(attention, inner);
+            case AFTER, FROM_NORMALIZED -> List.of(); // the residual stream is what they give
+          };
+      return all.stream().filter(foldable -> foldable.norm() != null).toList();
+    }
+
+    private List<FoldableNorm> foldable(List<Projection> attention, List<Projection> inner) {
+      return List.of(
+          new FoldableNorm(norms.attention(), attention),
+          new FoldableNorm(norms.feedForward(), inner));
+    }
   }
+
+  /** A norm and every linear layer that reads its output. */
+  record FoldableNorm(Norm norm, List<Projection> consumers) {}
 
   /**
    * What rows go through after attention.
@@ -100,6 +136,12 @@ record Weights(
   record FeedForward(Projection router, List<Expert> experts) {
     static FeedForward dense(Projection gate, Projection up, Projection down) {
       return new FeedForward(null, List.of(new Expert(gate, up, down)));
+    }
+
+    /** What reads the rows that come in. */
+    List<Projection> inputs() {
+      Stream<Projection> experts = this.experts.stream().flatMap(e -> Stream.of(e.gate(), e.up()));
+      return Stream.concat(Stream.ofNullable(router), experts).filter(Objects::nonNull).toList();
     }
   }
 
