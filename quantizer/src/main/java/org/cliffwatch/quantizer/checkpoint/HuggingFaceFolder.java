@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -16,6 +17,9 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Predicate;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.cliffwatch.quantizer.InvalidInputException;
 
 /**
@@ -28,11 +32,17 @@ final class HuggingFaceFolder {
   private static final long MAX_INDEX_BYTES = 64L << 20;
   private static final long MAX_TOKENIZER_BYTES = 64L << 20;
 
+  /** Of any framework, with the indices of their parts. */
+  private static final Pattern WEIGHT_FILES =
+      Pattern.compile(
+          ".*\\.(safetensors|gguf|bin|pt|pth|ckpt|h5|msgpack|onnx|onnx_data|ot)(\\.index\\.json)?");
+
+  static final String CONFIG = "config.json";
+  static final String INDEX = "model.safetensors.index.json";
   private static final String WEIGHTS = "model.safetensors";
   private static final String TOKENIZER = "tokenizer.json";
   private static final String TOKENIZER_CONFIG = "tokenizer_config.json";
   private static final String SPECIAL_TOKENS = "special_tokens_map.json";
-  private static final String INDEX = "model.safetensors.index.json";
 
   private final Path folder;
   private final OpenedFiles files = new OpenedFiles();
@@ -50,7 +60,7 @@ final class HuggingFaceFolder {
   }
 
   ConfigFields config() {
-    return config(require("config.json"));
+    return config(require(CONFIG));
   }
 
   /** The tokenizer's files, or null if there is no {@code tokenizer.json}. */
@@ -90,6 +100,39 @@ final class HuggingFaceFolder {
           folder + ": found neither " + WEIGHTS + " nor " + INDEX + otherWeights());
     }
     return sharded(index);
+  }
+
+  /** The index of the shards, or null where one file holds every tensor. */
+  ObjectNode index() {
+    return find(WEIGHTS) != null ? null : Json.object(require(INDEX), MAX_INDEX_BYTES);
+  }
+
+  /** The files beside weights and configuration, by name. */
+  List<Path> others() {
+    return list(file -> Files.isRegularFile(file) && !isWeights(file) && !file.endsWith(CONFIG))
+        .stream()
+        .map(file -> find(file.getFileName().toString()))
+        .toList();
+  }
+
+  /** Folders, and files of weights that are neither the index nor among {@code read}. */
+  List<Path> besides(Set<Path> read) {
+    return list(
+        file ->
+            !Files.isRegularFile(file)
+                || (isWeights(file) && !read.contains(file) && !file.endsWith(INDEX)));
+  }
+
+  private List<Path> list(Predicate<Path> wanted) {
+    try (Stream<Path> all = Files.list(folder)) {
+      return all.filter(wanted).sorted().toList();
+    } catch (IOException | UncheckedIOException e) {
+      throw new InvalidInputException(folder + ": cannot be read: " + e, e);
+    }
+  }
+
+  private static boolean isWeights(Path file) {
+    return WEIGHT_FILES.matcher(file.getFileName().toString()).matches();
   }
 
   /** The folder's GGUF file if that is what it holds in place of safetensors, else null. */

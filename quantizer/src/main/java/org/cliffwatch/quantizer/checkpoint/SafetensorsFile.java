@@ -8,7 +8,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.cliffwatch.quantizer.InvalidInputException;
 
 /**
@@ -25,6 +27,8 @@ final class SafetensorsFile {
 
   private static final int MAX_DIMENSIONS = 8;
 
+  private static final String METADATA = "__metadata__";
+
   private final MappedFile file;
   private final String where;
   private final long dataStart;
@@ -37,6 +41,11 @@ final class SafetensorsFile {
 
   /** The tensors of a safetensors file, in the order in which they lie in it. */
   static List<StoredTensor> read(Path path) {
+    SafetensorsFile file = open(path);
+    return file.tensors(file.headerBytes());
+  }
+
+  private static SafetensorsFile open(Path path) {
     MappedFile file = MappedFile.open(path);
     if (file.size() < 8) {
       throw new InvalidInputException(
@@ -57,7 +66,39 @@ final class SafetensorsFile {
       throw new InvalidInputException(
           path + ": header of " + header + " bytes, expected at most " + MAX_HEADER_BYTES);
     }
-    return new SafetensorsFile(file, 8 + header).tensors((int) header);
+    return new SafetensorsFile(file, 8 + header);
+  }
+
+  private int headerBytes() {
+    return (int) (dataStart - 8);
+  }
+
+  /** What a file says of itself, {@code __metadata__}, in its order; empty if nothing. */
+  static Map<String, String> metadata(Path path) {
+    SafetensorsFile file = open(path);
+    byte[] header = file.file.copy(8, file.headerBytes());
+    Map<String, String> metadata = new LinkedHashMap<>();
+    try (JsonParser json = Json.parser(header, 0, header.length)) {
+      json.nextToken();
+      while (json.nextToken() == JsonToken.FIELD_NAME) {
+        boolean isMetadata = json.currentName().equals(METADATA);
+        json.nextToken();
+        if (!isMetadata) {
+          json.skipChildren();
+          continue;
+        }
+        while (json.nextToken() == JsonToken.FIELD_NAME) {
+          String name = json.currentName();
+          if (json.nextToken() != JsonToken.VALUE_STRING) {
+            throw file.error(METADATA, name + ": expected a string");
+          }
+          metadata.put(name, json.getText());
+        }
+      }
+    } catch (IOException e) {
+      throw Json.malformed(path + ": header", e);
+    }
+    return metadata;
   }
 
   /** What the header says of a tensor; offsets count from {@link #dataStart}. */
@@ -149,7 +190,7 @@ final class SafetensorsFile {
       while (json.nextToken() == JsonToken.FIELD_NAME) {
         String name = json.currentName();
         json.nextToken();
-        if (name.equals("__metadata__")) {
+        if (name.equals(METADATA)) {
           json.skipChildren();
         } else {
           entries.add(entry(name, json));

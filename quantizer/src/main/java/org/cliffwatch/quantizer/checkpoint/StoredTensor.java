@@ -1,6 +1,7 @@
 package org.cliffwatch.quantizer.checkpoint;
 
 import java.nio.ByteBuffer;
+import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.function.LongUnaryOperator;
@@ -91,6 +92,11 @@ public final class StoredTensor {
   /** Bytes in the file. */
   public long bytes() {
     return elements() / type.blockElements() * type.blockBytes();
+  }
+
+  /** The file it lies in. */
+  public Path file() {
+    return file.path();
   }
 
   /** Where it is, for messages: the file and the tensor's name. */

@@ -1,8 +1,6 @@
 package org.cliffwatch.quantizer.cli;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializationFeature;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,12 +22,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Says what a checkpoint is, without scoring anything. */
+/** Says what a checkpoint is, or makes another of it, without scoring anything. */
 @Command(
     name = "checkpoint.sh",
     mixinStandardHelpOptions = true,
-    description = "What a checkpoint is, and whether we can run it.",
-    subcommands = CheckpointCommand.Inspect.class)
+    description =
+        "What a checkpoint is, and whether we can run it; and checkpoints made of others.",
+    subcommands = {CheckpointCommand.Inspect.class, PlantOutliersCommand.class})
 public final class CheckpointCommand implements Callable<Integer> {
   public static void main(String[] arguments) {
     System.exit(Launcher.run(new CheckpointCommand(), arguments));
@@ -37,13 +36,7 @@ public final class CheckpointCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    throw new InvalidInputException("expected a command: inspect. Try --help.");
-  }
-
-  /** Text for people, JSON for programs. */
-  enum Format {
-    TEXT,
-    JSON
+    throw new InvalidInputException("expected a command: inspect or plant-outliers. Try --help.");
   }
 
   /** Hashing and reading take seconds a gigabyte. */
@@ -96,7 +89,7 @@ public final class CheckpointCommand implements Callable<Integer> {
         defaultValue = "text",
         paramLabel = "F",
         description = "text or json (default: text)")
-    private Format format;
+    private Facts.Format format;
 
     private final Map<String, Object> facts = new LinkedHashMap<>();
     private final List<String> obstacles = new ArrayList<>();
@@ -131,7 +124,7 @@ public final class CheckpointCommand implements Callable<Integer> {
       if (!obstacles.isEmpty()) {
         facts.put("because", obstacles);
       }
-      print();
+      Facts.print(facts, format);
       return obstacles.isEmpty() ? Launcher.DONE : Launcher.BAD_INPUT;
     }
 
@@ -288,42 +281,6 @@ public final class CheckpointCommand implements Callable<Integer> {
         }
       }
       return true;
-    }
-
-    private void print() throws JsonProcessingException {
-      if (format == Format.JSON) {
-        System.out.println(
-            new ObjectMapper()
-                .enable(SerializationFeature.INDENT_OUTPUT)
-                .writeValueAsString(facts));
-        return;
-      }
-      facts.forEach((name, value) -> print(name, value));
-    }
-
-    private static void print(String name, Object value) {
-      if (value instanceof Map<?, ?> map) {
-        print(name, "");
-        map.forEach((key, inner) -> print("  " + key, shown(key.toString(), inner)));
-      } else if (value instanceof List<?> list) {
-        print(name, "");
-        list.forEach(element -> System.out.println("  " + element));
-      } else {
-        System.out.println(
-            String.format(Locale.ROOT, "%-20s %s", name.replace('_', ' '), value).stripTrailing());
-      }
-    }
-
-    /** Large numbers in groups of three digits, maps in one line. */
-    private static Object shown(String key, Object value) {
-      if (value instanceof Map<?, ?> map) {
-        List<String> parts = new ArrayList<>();
-        map.forEach((type, count) -> parts.add(count + " " + type));
-        return String.join(", ", parts);
-      }
-      return value instanceof Number number && !key.endsWith("os")
-          ? String.format(Locale.ROOT, "%,d", number.longValue()).replace(',', ' ')
-          : value;
     }
   }
 }

@@ -129,7 +129,7 @@ public final class SmallModels {
   }
 
   /** A llama in blocks of every type that has 32 elements, with a byte-level vocabulary. */
-  static byte[] gguf() {
+  public static byte[] gguf() {
     TestGguf gguf =
         new TestGguf()
             .text("general.architecture", "llama")

@@ -99,4 +99,60 @@ class CheckpointCommandTest {
     assertThat(run("inspect", "--weights=skip", folder.toString())).isEqualTo(Launcher.BAD_INPUT);
     assertThat(output).doesNotContain("NaN", "identity").contains("not read");
   }
+
+  @Test
+  void plantsOutliers() throws IOException {
+    Path from = SmallModels.folder(folder.resolve("plain"));
+    Path to = folder.resolve("planted");
+    assertThat(run("plant-outliers", from.toString(), to.toString(), "--channels=2", "--factor=16"))
+        .isZero();
+    assertThat(output)
+        .containsPattern("layers +1\n")
+        .containsPattern("norms +2\n")
+        .containsPattern("matrices +5\n")
+        .containsPattern("channels +\\d+, \\d+ of 64\n")
+        .containsPattern("factor +16\n")
+        .containsPattern("seed +1\n");
+    assertThat(to.resolve("tokenizer.json")).hasSameBinaryContentAs(from.resolve("tokenizer.json"));
+    assertThat(run("inspect", to.toString())).isZero();
+    assertThat(run("plant-outliers", from.toString(), to.toString(), "--factor=2"))
+        .isEqualTo(Launcher.BAD_INPUT);
+    String everyChannel = folder.resolve("every").toString();
+    assertThat(
+            run(
+                "plant-outliers",
+                from.toString(),
+                everyChannel,
+                "--factor=2",
+                "--channels=64",
+                "--format=json"))
+        .isZero();
+    assertThat(new ObjectMapper().readTree(output).get("channels")).hasSize(64);
+  }
+
+  @Test
+  void plantsNothingOnBadUsage() throws IOException {
+    Path from = SmallModels.folder(folder.resolve("plain"));
+    String to = folder.resolve("planted").toString();
+    Path gguf = folder.resolve("model.gguf");
+    Files.write(gguf, SmallModels.gguf());
+    for (String[] arguments :
+        new String[][] {
+          {from.toString(), to},
+          {from.toString(), to, "--factor=12"},
+          {from.toString(), to, "--factor=two"},
+          {from.toString(), to, "--factor=2", "--channels=65"},
+          {from.toString(), from.toString(), "--factor=2"},
+          {from.toString(), gguf.toString(), "--factor=2"},
+          {gguf.toString(), to, "--factor=2"},
+          {folder.resolve("absent").toString(), to, "--factor=2"},
+        }) {
+      String[] all = new String[arguments.length + 1];
+      all[0] = "plant-outliers";
+      System.arraycopy(arguments, 0, all, 1, arguments.length);
+      assertThat(run(all)).as(String.join(" ", all)).isEqualTo(Launcher.BAD_INPUT);
+      assertThat(output).isEmpty();
+      assertThat(folder).isDirectoryNotContaining("glob:**/planted*");
+    }
+  }
 }

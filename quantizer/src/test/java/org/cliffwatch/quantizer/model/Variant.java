@@ -152,7 +152,8 @@ public final class Variant {
    * @param stored the type they are stored as, which holds them exactly
    * @param shards number of files; 1 has no index
    */
-  Path write(Path folder, FloatType rounded, FloatType stored, int shards) throws IOException {
+  public Path write(Path folder, FloatType rounded, FloatType stored, int shards)
+      throws IOException {
     Files.createDirectories(folder);
     MAPPER.writeValue(folder.resolve("config.json").toFile(), config);
     ObjectNode index = MAPPER.createObjectNode();
