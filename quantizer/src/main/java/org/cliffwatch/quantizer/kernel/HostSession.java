@@ -1,6 +1,7 @@
 package org.cliffwatch.quantizer.kernel;
 
 import java.util.Arrays;
+import org.cliffwatch.quantizer.scheme.Vectorwise;
 
 /** Operations on Java arrays, one after another. */
 final class HostSession implements Session {
@@ -133,6 +134,20 @@ final class HostSession implements Session {
     operations.scale(values(x), factor, n);
     round(values(x), n);
     watch.lap(Stage.ELEMENTWISE);
+  }
+
+  @Override
+  public void requantize(Rows x, int parts) {
+    float[] values = values(x);
+    int width = x.width() / parts;
+    byte[] codes = new byte[width];
+    for (int at = 0; at < rows * x.width(); at += width) {
+      float scale = Vectorwise.quantize(values, at, width, Vectorwise.LEVELS_8_BIT, codes, 0);
+      for (int i = 0; i < width; i++) {
+        values[at + i] = compute.round(codes[i] * scale);
+      }
+    }
+    watch.lap(Stage.QUANTIZATION);
   }
 
   @Override

@@ -1,5 +1,7 @@
 package org.cliffwatch.quantizer.kernel;
 
+import org.cliffwatch.quantizer.scheme.Vectorwise;
+
 /**
  * One thread's operations on activations, which stay where they are made. In a 16-bit compute type
  * every operation's result is rounded to it; sums within an operation are float32 or wider.
@@ -52,6 +54,14 @@ public interface Session extends AutoCloseable {
 
   /** x = min(max(x, −bound), bound), of an infinity too; NaN stays. */
   void clamp(Rows x, float bound);
+
+  /**
+   * Every part of every row to codes of 8 bits and back, by {@link Vectorwise#quantize}: what an
+   * int8 cache of keys and values gives back.
+   *
+   * @param parts of equal width of a row: heads
+   */
+  void requantize(Rows x, int parts);
 
   /** to += x. */
   void add(Rows x, Rows to);

@@ -51,6 +51,7 @@ public final class Decoder implements AutoCloseable {
   private final Backend backend;
   private final FloatType compute;
   private final PackedWeights weights;
+  private final boolean quantizesKeyValues;
   private final ActivationLimit limit;
 
   /** Workspaces not in use: as many as there were calls at once. */
@@ -84,6 +85,7 @@ public final class Decoder implements AutoCloseable {
     this.limit = new ActivationLimit(architecture, heapBytes);
     this.backend = backend;
     this.compute = precision.compute();
+    this.quantizesKeyValues = precision.quantizesKeyValues();
     this.weights = new PackedWeights(inventory, precision, backend);
   }
 
@@ -288,7 +290,9 @@ public final class Decoder implements AutoCloseable {
     for (Rotary rotary : rotaries) {
       tables.put(rotary, rotaryTables(rotary, runs.longest()));
     }
-    Rows y = new ForwardPass(architecture, weights, tables, w).run(nudge, tokens.length, chosen);
+    Rows y =
+        new ForwardPass(architecture, weights, quantizesKeyValues, tables, w)
+            .run(nudge, tokens.length, chosen);
     for (RotaryTables each : tables.values()) {
       if (!rotaryTables.contains(each)) {
         each.close();

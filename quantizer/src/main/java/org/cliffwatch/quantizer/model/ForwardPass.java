@@ -21,18 +21,22 @@ final class ForwardPass {
   private final Map<Rotary, RotaryTables> rotary;
   private final Workspace w;
   private final Session session;
+  private final boolean quantizesKeyValues;
 
   /**
+   * @param quantizesKeyValues whether attention reads them as an int8 cache keeps them
    * @param rotary tables for every position, of each that a layer has
    * @param w with room for the batch that its session has begun
    */
   ForwardPass(
       Architecture architecture,
       PackedWeights weights,
+      boolean quantizesKeyValues,
       Map<Rotary, RotaryTables> rotary,
       Workspace w) {
     this.architecture = architecture;
     this.weights = weights;
+    this.quantizesKeyValues = quantizesKeyValues;
     this.rotary = rotary;
     this.w = w;
     this.session = w.session();
@@ -166,6 +170,10 @@ final class ForwardPass {
     if (block.rotary() != null) {
       rotate(block.rotary(), w.query, shape.heads(), shape.headSize());
       rotate(block.rotary(), w.key, shape.keyHeads(), shape.headSize());
+    }
+    if (quantizesKeyValues) {
+      session.requantize(w.key, shape.keyHeads());
+      session.requantize(w.value, shape.keyHeads());
     }
     session.attend(w.query, w.key, w.value, shape, block.alibi(), w.attended);
     session.keep(kept, w.x, w.normalized, w.attended);

@@ -24,7 +24,7 @@ final class FloatScheme implements Scheme {
                   precision.weightBits(),
                   precision.activationBits()));
     }
-    Precisions.refuseOptions(precision);
+    new Options(precision).requireNoOthers();
   }
 
   @Override

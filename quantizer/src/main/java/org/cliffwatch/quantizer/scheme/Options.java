@@ -9,8 +9,8 @@ import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.FloatType;
 
 /**
- * What a row of {@code conf/precisions.yaml} asks of its scheme, read key by key. What is wrong is
- * refused by precision and key, with what was found and what was expected.
+ * What a row of {@code conf/precisions.yaml} asks of its scheme, read key by key, and of any. What
+ * is wrong is refused by precision and key, with what was found and what was expected.
  */
 final class Options {
   private final Precision precision;
@@ -19,6 +19,10 @@ final class Options {
   Options(Precision precision) {
     this.precision = precision;
     this.unread = new TreeSet<>(precision.options().keySet());
+    String cache = text(Precision.KV_CACHE);
+    if (cache != null && !cache.equals("auto") && !cache.equals("int8")) {
+      throw mismatch(Precision.KV_CACHE, cache, "auto or int8");
+    }
   }
 
   /** An integer that meets a condition. */

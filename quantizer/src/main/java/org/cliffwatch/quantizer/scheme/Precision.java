@@ -14,8 +14,8 @@ import org.cliffwatch.quantizer.kernel.FloatType;
  * @param activationBits 32 or 16 (as {@code compute}), or 8: quantized a token at a time; 0: what
  *     the checkpoint's file says
  * @param compute the type of weights not quantized and of every operation's result
- * @param options the row's remaining keys: parameters of the scheme, which refuses those it does
- *     not know
+ * @param options the row's remaining keys: {@code kv_cache_dtype}, and parameters of the scheme,
+ *     which refuses those it does not know
  */
 public record Precision(
     String name,
@@ -27,8 +27,19 @@ public record Precision(
     implements Serializable {
   private static final long serialVersionUID = 1L;
 
+  /** The key of {@link #quantizesKeyValues}. */
+  static final String KV_CACHE = "kv_cache_dtype";
+
   public Precision {
     options = Map.copyOf(options);
+  }
+
+  /**
+   * Whether attention reads keys and values as an int8 cache would have kept them: the option
+   * {@code kv_cache_dtype} of any scheme, {@code int8}, or by default {@code auto}, as they are.
+   */
+  public boolean quantizesKeyValues() {
+    return "int8".equals(options.get(KV_CACHE));
   }
 
   /** Whether the checkpoint's file says how linear layers are stored, and not this row. */

@@ -14,7 +14,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.stream.Collectors;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.FloatType;
 
@@ -199,19 +198,6 @@ public final class Precisions {
 
   static String spelled(FloatType type) {
     return type.name().toLowerCase(Locale.ROOT);
-  }
-
-  static void refuseOptions(Precision precision) {
-    if (!precision.options().isEmpty()) {
-      throw new InvalidInputException(
-          "precision %s: scheme %s has no option '%s'"
-              .formatted(
-                  precision.name(),
-                  precision.scheme(),
-                  precision.options().keySet().stream()
-                      .sorted()
-                      .collect(Collectors.joining("', '"))));
-    }
   }
 
   /** Levenshtein's edit distance. */

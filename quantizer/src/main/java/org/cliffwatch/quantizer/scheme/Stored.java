@@ -22,7 +22,7 @@ final class Stored implements Scheme {
                   + " checkpoint says; found %s and %s")
               .formatted(precision.name(), precision.weightBits(), precision.activationBits()));
     }
-    Precisions.refuseOptions(precision);
+    new Options(precision).requireNoOthers();
   }
 
   /** Of a layer that the file holds as plain numbers. */

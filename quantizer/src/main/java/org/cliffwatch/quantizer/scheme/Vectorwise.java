@@ -45,7 +45,7 @@ public final class Vectorwise implements Scheme {
                   precision.activationBits(),
                   Precisions.spelled(precision.compute())));
     }
-    Precisions.refuseOptions(precision);
+    new Options(precision).requireNoOthers();
   }
 
   @Override

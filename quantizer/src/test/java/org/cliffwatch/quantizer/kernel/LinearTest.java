@@ -44,14 +44,16 @@ class LinearTest {
         .toList();
   }
 
-  /** A device multiplies by no codes in blocks or 16 bits, and quantizes inputs one way. */
+  /**
+   * A device multiplies by no codes in blocks or 16 bits, quantizes inputs one way, and no keys.
+   */
   private static boolean refuses(String backend, String precision) {
     if (List.of("reference", "onednn").contains(backend)) {
       return false;
     }
     Precision row = Precisions.packaged().named(precision);
     LinearForm form = Schemes.of(row).prepare(new MatrixRows("w", 1, 1, new float[] {1}), row);
-    return form instanceof LinearForm.Coded || form.inputs() != null;
+    return form instanceof LinearForm.Coded || form.inputs() != null || row.quantizesKeyValues();
   }
 
   @ParameterizedTest

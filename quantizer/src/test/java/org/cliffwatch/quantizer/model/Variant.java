@@ -126,6 +126,11 @@ public final class Variant {
     return golden.get("log_probabilities").get(position).get(token).doubleValue();
   }
 
+  /** With keys and values as an int8 cache keeps them; of some variants. */
+  double logProbabilityWithCache(int position, int token) {
+    return golden.get("kv_cache_int8").get(position).get(token).doubleValue();
+  }
+
   public int vocabulary() {
     return golden.get("config").get("vocab_size").intValue();
   }

@@ -50,7 +50,8 @@ class PrecisionsTest {
             "mxfp6",
             "mxfp4",
             "mxfp4-w",
-            "nvfp4");
+            "nvfp4",
+            "w8a8-kv8");
     assertThat(precisions.named("w8a8-bf16"))
         .isEqualTo(new Precision("w8a8-bf16", "vectorwise", 8, 8, FloatType.BFLOAT16, Map.of()));
   }
@@ -86,6 +87,7 @@ class PrecisionsTest {
         "x: {scheme: mx, weight_bits: 4, activation_bits: 8, compute: float32} | activation_bits: found 8, expected 4, those of e2m1",
         "x: {scheme: fp8, weight_bits: 8, activation_bits: 8, compute: float32, element: e3m4} | element: found e3m4, expected e4m3, e5m2",
         "x: {scheme: nvfp4, weight_bits: 4, activation_bits: 4, compute: float32, group: 16} | no option 'group'",
+        "x: {scheme: fp8, weight_bits: 8, activation_bits: 8, compute: float32, kv_cache_dtype: fp8} | kv_cache_dtype: found fp8, expected auto or int8",
         "x: [1 | line",
         "[] | expected a mapping"
       })
@@ -102,13 +104,13 @@ class PrecisionsTest {
     String own = "{scheme: fp8, weight_bits: 8, activation_bits: 8, compute: bfloat16}";
     Path file = Files.writeString(folder.resolve("own.yaml"), "mine: " + own);
     Precisions all = Precisions.packagedAnd(file);
-    assertThat(all.names()).contains("fp32", "mine").hasSize(30);
+    assertThat(all.names()).contains("fp32", "mine").hasSize(31);
     assertThat(all.named("mine").compute()).isEqualTo(FloatType.BFLOAT16);
     assertThat(Precisions.packagedAnd(null).names()).doesNotContain("mine");
 
     String same = "w4: {scheme: vectorwise, weight_bits: 4, activation_bits: 32, compute: float32}";
     Files.writeString(file, same);
-    assertThat(Precisions.packagedAnd(file).names()).hasSize(29);
+    assertThat(Precisions.packagedAnd(file).names()).hasSize(30);
     Files.writeString(file, "w4: " + own);
     assertThatThrownBy(() -> Precisions.packagedAnd(file))
         .isInstanceOf(InvalidInputException.class)

@@ -4,7 +4,8 @@
   pip install torch transformers numpy safetensors
   python make_variants.py [NAME…]      writes NAME.json beside this file
 
-A file holds config.json, the tensors' names and shapes, tokens, and the float32 log-probabilities after each token, (tokens, vocabulary).
+A file holds config.json, the tensors' names and shapes, tokens, and the float32 log-probabilities after each token, (tokens, vocabulary);
+of KV_CACHE also those with keys and values as an int8 cache keeps them, a scale a token and head.
 The weights are not in it: element i of a tensor is made from its name and i, here and in VariantGoldenTest alike.
 """
 import json, pathlib, sys, tempfile, zlib
@@ -98,6 +99,7 @@ VARIANTS = {
     "olmoe-normalized": ("olmoe", dict(norm_topk_prob=True, attention_bias=True, tie_word_embeddings=True, rms_norm_eps=1e-3, num_experts_per_tok=1)),
     "bloom-residual-normalized": ("bloom", dict(apply_residual_connection_post_layernorm=True)),
 }
+KV_CACHE = ["llama-llama3", "qwen3-head-norms"]
 VOCABULARY, TOKENS = 48, 14
 
 
@@ -120,6 +122,26 @@ def weights(name, shape):
     return torch.from_numpy(w.reshape(shape))
 
 
+def cached(x):
+    """Of each token and head: symmetric, 127 levels, half to even."""
+    scale = x.abs().amax(-1, keepdim=True) / 127
+    return torch.round(x / scale) * scale
+
+
+def with_int8_cache(model, run):
+    module = sys.modules[type(model).__module__]
+    attend = module.eager_attention_forward
+    module.eager_attention_forward = lambda self, query, key, value, *rest, **more: attend(self, query, cached(key), cached(value), *rest, **more)
+    try:
+        return run()
+    finally:
+        module.eager_attention_forward = attend
+
+
+def rounded(rows):
+    return [[round(x, 6) for x in row] for row in rows.tolist()]
+
+
 def make(variant):
     family, fields = VARIANTS[variant]
     config = AutoConfig.for_model(family, vocab_size=VOCABULARY, **{**BASE[family], **fields})
@@ -131,9 +153,15 @@ def make(variant):
         save_file({k: weights(k, s) for k, s in shapes.items()}, f"{folder}/model.safetensors", {"format": "pt"})
         model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
     tokens = [(7 * i * i + 3 * i + 5) % VOCABULARY for i in range(TOKENS)]
-    with torch.no_grad():
-        log_probabilities = torch.log_softmax(model(torch.tensor([tokens])).logits[0].double(), -1)
-    out = {"config": stored, "shapes": shapes, "tokens": tokens, "log_probabilities": [[round(x, 6) for x in row] for row in log_probabilities.tolist()]}
+
+    def run():
+        with torch.no_grad():
+            return torch.log_softmax(model(torch.tensor([tokens])).logits[0].double(), -1)
+
+    log_probabilities = run()
+    out = {"config": stored, "shapes": shapes, "tokens": tokens, "log_probabilities": rounded(log_probabilities)}
+    if variant in KV_CACHE:
+        out["kv_cache_int8"] = rounded(with_int8_cache(model, run))
     text = json.dumps(out).replace(', [-', ',\n[-')
     (pathlib.Path(__file__).parent / f"{variant}.json").write_text(text + "\n")
     print(variant, "standard deviation", log_probabilities.std().item())

@@ -3,6 +3,7 @@ package org.cliffwatch.quantizer.kernel.cuda;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
+import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.HostOperations;
@@ -61,6 +62,13 @@ final class DeviceBackend implements Backend {
 
   @Override
   public DeviceLinear linear(List<Projection> projections, Precision precision) {
+    if (precision.quantizesKeyValues()) {
+      throw new InvalidInputException(
+          "precision "
+              + precision.name()
+              + ": kv_cache_dtype: found int8, but backend cuda keeps keys and values as they are"
+              + " computed; expected auto, or backend onednn or reference");
+    }
     Scheme scheme = Schemes.of(precision);
     List<LinearForm> forms = new ArrayList<>();
     for (Projection projection : projections) {

@@ -180,6 +180,12 @@ final class DeviceSession implements Session {
     kernels.scale((DeviceRows) x, factor, rows);
   }
 
+  /** Precisions that need it are refused before. */
+  @Override
+  public void requantize(Rows x, int parts) {
+    throw new UnsupportedOperationException("keys and values stay as they are computed");
+  }
+
   @Override
   public void clamp(Rows x, float bound) {
     kernels.clamp((DeviceRows) x, bound, rows);
