@@ -58,21 +58,17 @@ final class LlmInt8 implements Scheme {
   }
 
   private static QuantizedWeight quantize(WeightRows weight) {
-    int columns = weight.columns();
-    byte[] codes = Schemes.codes(weight);
-    float[] scales = new float[weight.rows()];
-    float[] row = new float[columns];
-    for (int r = 0; r < weight.rows(); r++) {
-      weight.row(r, row);
-      Schemes.round(weight, r, row, FloatType.FLOAT16);
-      float max = Schemes.largestMagnitude(row, 0, columns);
-      float factor = 127 / max;
-      for (int c = 0; c < columns; c++) {
-        codes[r * columns + c] = max == 0 ? 0 : (byte) Math.rint(row[c] * factor);
-      }
-      scales[r] = max * STEP;
-    }
-    return new QuantizedWeight(
-        weight.name(), weight.rows(), columns, Byte.SIZE, codes, columns, scales);
+    return QuantizedWeight.of(
+        weight,
+        Byte.SIZE,
+        (r, row, codes, at) -> {
+          Schemes.round(weight, r, row, FloatType.FLOAT16);
+          float max = Schemes.largestMagnitude(row, 0, row.length);
+          float factor = 127 / max;
+          for (int c = 0; c < row.length; c++) {
+            codes[at + c] = max == 0 ? 0 : (byte) Math.rint(row[c] * factor);
+          }
+          return max * STEP;
+        });
   }
 }

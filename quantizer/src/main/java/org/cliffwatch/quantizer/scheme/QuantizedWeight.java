@@ -1,5 +1,7 @@
 package org.cliffwatch.quantizer.scheme;
 
+import org.cliffwatch.quantizer.kernel.WeightRows;
+
 /**
  * A weight matrix (rows = outputs, columns = inputs) as integers: {@code ŵ[r, c] = codes[r, c] ·
  * scales[r, c / group]}.
@@ -21,6 +23,29 @@ public record QuantizedWeight(
           "%s: %s codes and %s scales for (%s, %s) in groups of %s"
               .formatted(name, codes.length, scales.length, rows, columns, group));
     }
+  }
+
+  /** How a row becomes codes. */
+  interface Rows {
+    /**
+     * @param values of row {@code r}
+     * @param codes written at {@code codes[at .. at + values.length)}
+     * @return the row's scale
+     */
+    float quantize(int r, float[] values, byte[] codes, int at);
+  }
+
+  /** Quantizes a weight, a scale a row. */
+  static QuantizedWeight of(WeightRows weight, int bits, Rows rows) {
+    int columns = weight.columns();
+    byte[] codes = Schemes.codes(weight);
+    float[] scales = new float[weight.rows()];
+    float[] row = new float[columns];
+    for (int r = 0; r < scales.length; r++) {
+      weight.row(r, row);
+      scales[r] = rows.quantize(r, row, codes, r * columns);
+    }
+    return new QuantizedWeight(weight.name(), weight.rows(), columns, bits, codes, columns, scales);
   }
 
   /** Writes row {@code r} of Ŵ to {@code out[0 .. columns)}. */

@@ -1,6 +1,5 @@
 package org.cliffwatch.quantizer.scheme;
 
-import java.util.Arrays;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 
 /**
@@ -29,21 +28,17 @@ final class TensorInt8 implements Scheme {
 
   @Override
   public LinearForm prepare(WeightRows weight, Precision precision) {
-    int columns = weight.columns();
     float scale = Vectorwise.scale(Schemes.largestMagnitude(weight), Vectorwise.LEVELS_8_BIT);
-    byte[] codes = Schemes.codes(weight);
-    float[] row = new float[columns];
-    for (int r = 0; r < weight.rows(); r++) {
-      weight.row(r, row);
-      for (int c = 0; c < columns; c++) {
-        codes[r * columns + c] = Vectorwise.code(row[c], scale, Vectorwise.LEVELS_8_BIT);
-      }
-    }
-    float[] scales = new float[weight.rows()];
-    Arrays.fill(scales, scale);
     return new LinearForm.IntegerProduct(
-        new QuantizedWeight(
-            weight.name(), weight.rows(), columns, Byte.SIZE, codes, columns, scales));
+        QuantizedWeight.of(
+            weight,
+            Byte.SIZE,
+            (r, row, codes, at) -> {
+              for (int c = 0; c < row.length; c++) {
+                codes[at + c] = Vectorwise.code(row[c], scale, Vectorwise.LEVELS_8_BIT);
+              }
+              return scale;
+            }));
   }
 
   @Override

@@ -70,19 +70,16 @@ public final class Vectorwise implements Scheme {
   }
 
   private static QuantizedWeight quantize(WeightRows weight, int bits) {
-    int rows = weight.rows();
-    int columns = weight.columns();
-    byte[] codes = Schemes.codes(weight);
-    float[] scales = new float[rows];
-    float[] row = new float[columns];
-    for (int r = 0; r < rows; r++) {
-      weight.row(r, row);
-      scales[r] = quantize(row, 0, columns, levels(bits), codes, r * columns);
-      if (Float.isNaN(scales[r])) {
-        throw Schemes.notFinite(weight, r, row);
-      }
-    }
-    return new QuantizedWeight(weight.name(), rows, columns, bits, codes, columns, scales);
+    return QuantizedWeight.of(
+        weight,
+        bits,
+        (r, row, codes, at) -> {
+          float scale = quantize(row, 0, row.length, levels(bits), codes, at);
+          if (Float.isNaN(scale)) {
+            throw Schemes.notFinite(weight, r, row);
+          }
+          return scale;
+        });
   }
 
   /** The largest code of a symmetric grid of that many bits: 127 for 8, 7 for 4. */
@@ -99,11 +96,7 @@ public final class Vectorwise implements Scheme {
    *     whatever is computed from the row is NaN and never a plausible number
    */
   public static float quantize(float[] v, int at, int n, int levels, byte[] codes, int to) {
-    float max = 0;
-    for (int i = 0; i < n; i++) {
-      max = Math.max(max, Math.abs(v[at + i]));
-    }
-    float scale = scale(max, levels);
+    float scale = scale(Schemes.largestMagnitude(v, at, n), levels);
     for (int i = 0; i < n; i++) {
       codes[to + i] = Float.isNaN(scale) ? 0 : code(v[at + i], scale, levels);
     }
