@@ -87,6 +87,11 @@ public sealed interface Blocks {
     }
   }
 
+  /** {@link Flat} blocks, as a {@link Grid} where rows are whole blocks. */
+  static Blocks flat(int rows, int columns, int size) {
+    return columns % size == 0 ? new Grid(rows, columns, 1, size) : new Flat(rows, columns, size);
+  }
+
   /** How many parts of that size, the last of them perhaps smaller, {@code n} is made of. */
   static int parts(int n, int size) {
     return n / size + (n % size == 0 ? 0 : 1);

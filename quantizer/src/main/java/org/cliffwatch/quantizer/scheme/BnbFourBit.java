@@ -80,13 +80,8 @@ final class BnbFourBit implements Scheme {
   @Override
   public LinearForm prepare(WeightRows weight, Precision precision) {
     Recipe recipe = Recipe.of(precision);
-    int rows = weight.rows();
-    int columns = weight.columns();
     int size = recipe.block();
-    Blocks blocks =
-        columns % size == 0
-            ? new Blocks.Grid(rows, columns, 1, size)
-            : new Blocks.Flat(rows, columns, size);
+    Blocks blocks = Blocks.flat(weight.rows(), weight.columns(), size);
     float[] middles = middles(recipe.values());
     CodedWeight coded =
         CodedWeight.quantized(
@@ -148,16 +143,15 @@ final class BnbFourBit implements Scheme {
     float mean = (float) (sum / magnitudes.length);
     float[] middles = middles(DYNAMIC);
     float[] result = new float[magnitudes.length];
+    for (int b = 0; b < result.length; b++) {
+      result[b] = magnitudes[b] - mean;
+    }
     for (int first = 0; first < result.length; first += NESTED_BLOCK) {
-      int end = Math.min(result.length, first + NESTED_BLOCK);
-      float max = 0;
-      for (int b = first; b < end; b++) {
-        max = Math.max(max, Math.abs(magnitudes[b] - mean));
-      }
+      int n = Math.min(NESTED_BLOCK, result.length - first);
+      float max = Schemes.largestMagnitude(result, first, n);
       float reciprocal = 1 / Math.max(max, SMALLEST);
-      for (int b = first; b < end; b++) {
-        float scaled = (magnitudes[b] - mean) * reciprocal;
-        result[b] = DYNAMIC[nearest(middles, scaled)] * max + mean;
+      for (int b = first; b < first + n; b++) {
+        result[b] = DYNAMIC[nearest(middles, result[b] * reciprocal)] * max + mean;
       }
     }
     return result;

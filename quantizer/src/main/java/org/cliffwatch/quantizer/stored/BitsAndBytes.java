@@ -102,10 +102,7 @@ final class BitsAndBytes extends StoredFormat {
     }
     int size = state.positive("blocksize");
     StoredTensor map = t.take("weight.quant_map", F32, 16);
-    Blocks blocks =
-        t.inputs % size == 0
-            ? new Blocks.Grid(t.outputs, t.inputs, 1, size)
-            : new Blocks.Flat(t.outputs, t.inputs, size);
+    Blocks blocks = Blocks.flat(t.outputs, t.inputs, size);
     StoredTensor absmax = t.take("weight.absmax", nested ? BYTES : F32, blocks.count());
     Supplier<float[]> maxima = nested ? doubled(t, state, absmax) : absmax::read;
     return StoredWeight.of(
