@@ -36,7 +36,7 @@ public final class CodedWeight implements WeightRows {
   /** Ints, little-endian: on the heap, or wherever a backend has put them. */
   private final ByteBuffer words;
 
-  private final int rowWords;
+  private final int rowBytes;
   private final float smallest;
 
   /** Of each row, the one whose scales it has; null: its own. */
@@ -86,16 +86,14 @@ public final class CodedWeight implements WeightRows {
     this.scaleRow = scaleRow;
     this.bits = values.length <= 1 << NIBBLE ? NIBBLE : Byte.SIZE;
     this.chunk = Integer.numberOfTrailingZeros(WORDS * Integer.SIZE / bits);
-    this.rowWords = Blocks.parts(columns, 1 << chunk) * WORDS;
-    if ((long) rows * rowWords * Integer.BYTES > Integer.MAX_VALUE - 8) {
+    this.rowBytes = Blocks.parts(columns, 1 << chunk) * WORDS * Integer.BYTES;
+    if ((long) rows * rowBytes > Integer.MAX_VALUE - 8) {
       throw new InvalidInputException(
           "%s: found (%s, %s), expected no more codes than an array holds"
               .formatted(name, rows, columns));
     }
     this.words =
-        words == null
-            ? ByteBuffer.allocate(rows * rowWords * Integer.BYTES).order(ByteOrder.LITTLE_ENDIAN)
-            : words;
+        words == null ? ByteBuffer.allocate(rows * rowBytes).order(ByteOrder.LITTLE_ENDIAN) : words;
     this.smallest = isConsecutive(values) ? values[0] : Float.NaN;
   }
 
@@ -233,13 +231,14 @@ public final class CodedWeight implements WeightRows {
   void put(int row, int column, byte[] codes, int at, int n) {
     for (int i = 0; i < n; i++) {
       int c = column + i;
-      int word = word(row, c) * Integer.BYTES;
+      int word = word(row, c);
       words.putInt(word, words.getInt(word) | (codes[at + i] & 0xff) << shift(c));
     }
   }
 
+  /** Where the word of an element is in {@link #words}. */
   private int word(int row, int column) {
-    return row * rowWords + (column >> chunk) * WORDS + column % WORDS;
+    return row * rowBytes + ((column >> chunk) * WORDS + column % WORDS) * Integer.BYTES;
   }
 
   private int shift(int column) {
@@ -283,7 +282,7 @@ public final class CodedWeight implements WeightRows {
       int word = word(r, first);
       int shift = shift(first);
       for (int w = 0; w < Math.min(WORDS, columns - first); w++) {
-        out[first + w] = values[words.getInt((word + w) * Integer.BYTES) >>> shift & mask];
+        out[first + w] = values[words.getInt(word + w * Integer.BYTES) >>> shift & mask];
       }
     }
   }
@@ -300,7 +299,7 @@ public final class CodedWeight implements WeightRows {
 
   /** Bytes of a row in {@link #words}. */
   public int rowBytes() {
-    return rowWords * Integer.BYTES;
+    return rowBytes;
   }
 
   /**
@@ -345,7 +344,7 @@ public final class CodedWeight implements WeightRows {
     int[] own = IntStream.of(source).map(this::scaleRow).toArray();
     CodedWeight chosen = new CodedWeight(name, source.length, columns, values, scales, own);
     for (int r = 0; r < source.length; r++) {
-      chosen.words.put(r * rowBytes(), words, source[r] * rowBytes(), rowBytes());
+      chosen.words.put(r * rowBytes, words, source[r] * rowBytes, rowBytes);
     }
     return chosen;
   }

@@ -142,24 +142,23 @@ final class RoundToNearest implements Scheme {
     }
     float levels = (1 << recipe.bits()) - 1;
     float largest = Math.max(-min, max);
+    float range = recipe.symmetric() ? largest / (levels / 2) : (max - min) / levels;
     return switch (recipe.grid()) {
       case COMPRESSED_TENSORS -> {
-        float range = recipe.symmetric() ? largest / (levels / 2) : (max - min) / levels;
         float scale = range == 0 ? 0x1p-23f : range;
         boolean hasZero = !recipe.symmetric() && range != 0;
         float zero = hasZero ? rint(clamp(recipe.low() - min / scale, recipe)) : 0;
         yield new RowQuantizer.Grid(scale, zero);
       }
       case TORCHAO -> {
-        float range = recipe.symmetric() ? largest / (levels / 2) : (max - min) / levels;
         float scale = Math.max(range, Float.MIN_NORMAL);
         float zero = recipe.symmetric() ? 0 : clamp(0 - rint(min / scale), recipe);
         yield new RowQuantizer.Grid(scale, zero);
       }
       case TORCHAO_NO_CLIPPING -> {
         float half = 1 << (recipe.bits() - 1);
-        float range = Math.max(-min / half, max / (half - 1));
-        yield new RowQuantizer.Grid(Math.max(range, Float.MIN_NORMAL), 0);
+        float scale = Math.max(-min / half, max / (half - 1));
+        yield new RowQuantizer.Grid(Math.max(scale, Float.MIN_NORMAL), 0);
       }
       case AWQ -> {
         float scale = Math.max(max - min, 1e-5f) / levels;
