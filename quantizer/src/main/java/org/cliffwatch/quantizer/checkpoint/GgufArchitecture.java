@@ -133,19 +133,6 @@ record GgufArchitecture(String name, String modelType, Reader reader) {
           .block("ffn_up", "mlp.dense_h_to_4h")
           .block("ffn_down", "mlp.dense_4h_to_h");
 
-  private static final GgufNames BLOOM =
-      GgufNames.of("transformer.h.")
-          .whole("token_embd", "transformer.word_embeddings")
-          .whole("token_embd_norm", "transformer.word_embeddings_layernorm")
-          .whole("output_norm", "transformer.ln_f")
-          .whole("output", "lm_head")
-          .block("attn_norm", "input_layernorm")
-          .block("attn_qkv", "self_attention.query_key_value", GgufNames.Layout.FUSED)
-          .block("attn_output", "self_attention.dense")
-          .block("ffn_norm", "post_attention_layernorm")
-          .block("ffn_up", "mlp.dense_h_to_4h")
-          .block("ffn_down", "mlp.dense_4h_to_h");
-
   /** With one norm for both halves. */
   private static final GgufNames FALCON =
       GgufNames.of("transformer.h.")
@@ -157,6 +144,11 @@ record GgufArchitecture(String name, String modelType, Reader reader) {
           .block("attn_output", "self_attention.dense")
           .block("ffn_up", "mlp.dense_h_to_4h")
           .block("ffn_down", "mlp.dense_4h_to_h");
+
+  private static final GgufNames BLOOM =
+      FALCON
+          .whole("token_embd_norm", "transformer.word_embeddings_layernorm")
+          .block("ffn_norm", "post_attention_layernorm");
 
   private static final GgufNames FALCON_TWO_NORMS =
       FALCON.block("attn_norm_2", "ln_attn").block("attn_norm", "ln_mlp");
