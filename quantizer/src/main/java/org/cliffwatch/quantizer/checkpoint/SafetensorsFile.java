@@ -21,7 +21,7 @@ import org.cliffwatch.quantizer.InvalidInputException;
  * SafeTensors::validate}): the tensors must cover the file from the header's end to its own end,
  * without holes or overlaps, each in exactly the bytes its type and shape need.
  */
-final class SafetensorsFile {
+public final class SafetensorsFile {
   /** The reference implementation's limit. Headers of real checkpoints stay below a tenth of it. */
   private static final int MAX_HEADER_BYTES = 100_000_000;
 
@@ -40,7 +40,7 @@ final class SafetensorsFile {
   }
 
   /** The tensors of a safetensors file, in the order in which they lie in it. */
-  static List<StoredTensor> read(Path path) {
+  public static List<StoredTensor> read(Path path) {
     SafetensorsFile file = open(path);
     return file.tensors(file.headerBytes());
   }

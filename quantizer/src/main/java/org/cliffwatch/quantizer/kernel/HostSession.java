@@ -319,6 +319,11 @@ final class HostSession implements Session {
   }
 
   @Override
+  public void write(float[] from, int at, int rows, Rows y) {
+    System.arraycopy(from, at * y.width(), values(y), 0, rows * y.width());
+  }
+
+  @Override
   public void read(Rows x, int count, float[] to, int at) {
     System.arraycopy(values(x), 0, to, at * x.width(), count * x.width());
   }

@@ -166,6 +166,9 @@ public interface Session extends AutoCloseable {
       double[] divergence,
       boolean[] agrees);
 
+  /** Copies {@code rows} rows from an array, from its row {@code at} on, to the first of y. */
+  void write(float[] from, int at, int rows, Rows y);
+
   /** Copies the first {@code rows} rows of x, whichever are at hand, to row {@code at} on. */
   void read(Rows x, int rows, float[] to, int at);
 

@@ -20,6 +20,7 @@ import org.cliffwatch.quantizer.kernel.Rows;
 import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.kernel.TokenRuns;
 import org.cliffwatch.quantizer.kernel.VocabularyHead;
+import org.cliffwatch.quantizer.scheme.Findings;
 import org.cliffwatch.quantizer.scheme.Precision;
 
 /**
@@ -80,13 +81,27 @@ public final class Decoder implements AutoCloseable {
    * @param heapBytes what the heap can grow to: one sequence's activations must fit it
    */
   public Decoder(Inventory inventory, Precision precision, Backend backend, long heapBytes) {
+    this(inventory, precision, null, backend, heapBytes);
+  }
+
+  /**
+   * As {@link #Decoder(Inventory, Precision, Backend, long)}.
+   *
+   * @param findings of the precision's {@link Calibrator}; null: it needs none
+   */
+  public Decoder(
+      Inventory inventory,
+      Precision precision,
+      Findings findings,
+      Backend backend,
+      long heapBytes) {
     this.architecture = inventory.architecture();
     this.rotaries = architecture.rotaries();
     this.limit = new ActivationLimit(architecture, heapBytes);
     this.backend = backend;
     this.compute = precision.compute();
     this.quantizesKeyValues = precision.quantizesKeyValues();
-    this.weights = new PackedWeights(inventory, precision, backend);
+    this.weights = new PackedWeights(inventory, precision, findings, backend);
   }
 
   /** Rows of a batch beyond those of its first sequence. */
@@ -291,8 +306,8 @@ public final class Decoder implements AutoCloseable {
       tables.put(rotary, rotaryTables(rotary, runs.longest()));
     }
     Rows y =
-        new ForwardPass(architecture, weights, quantizesKeyValues, tables, w)
-            .run(nudge, tokens.length, chosen);
+        new ForwardPass(architecture, quantizesKeyValues, tables, w)
+            .run(weights, nudge, tokens.length, chosen);
     for (RotaryTables each : tables.values()) {
       if (!rotaryTables.contains(each)) {
         each.close();

@@ -7,6 +7,7 @@ import org.cliffwatch.quantizer.kernel.Nudge;
 import org.cliffwatch.quantizer.kernel.Rows;
 import org.cliffwatch.quantizer.kernel.Session;
 import org.cliffwatch.quantizer.model.PackedWeights.Block;
+import org.cliffwatch.quantizer.model.PackedWeights.Embedding;
 import org.cliffwatch.quantizer.model.PackedWeights.Expert;
 import org.cliffwatch.quantizer.model.PackedWeights.FeedForward;
 import org.cliffwatch.quantizer.model.PackedWeights.Norm;
@@ -17,7 +18,6 @@ import org.cliffwatch.quantizer.model.PackedWeights.Norm;
  */
 final class ForwardPass {
   private final Architecture architecture;
-  private final PackedWeights weights;
   private final Map<Rotary, RotaryTables> rotary;
   private final Workspace w;
   private final Session session;
@@ -30,12 +30,10 @@ final class ForwardPass {
    */
   ForwardPass(
       Architecture architecture,
-      PackedWeights weights,
       boolean quantizesKeyValues,
       Map<Rotary, RotaryTables> rotary,
       Workspace w) {
     this.architecture = architecture;
-    this.weights = weights;
     this.quantizesKeyValues = quantizesKeyValues;
     this.rotary = rotary;
     this.w = w;
@@ -49,37 +47,40 @@ final class ForwardPass {
    * @param chosen rows whose output is wanted, ascending: those left at hand
    * @return their outputs, (chosen, embedding width), valid until the next pass
    */
-  Rows run(Nudge nudge, int rows, int[] chosen) {
-    embed(nudge);
+  Rows run(PackedWeights weights, Nudge nudge, int rows, int[] chosen) {
+    embed(weights.embedding, nudge);
     int last = weights.blocks.size() - 1;
     int[] all = IntStream.range(0, rows).toArray();
     for (int i = 0; i <= last; i++) {
       apply(weights.blocks.get(i), i == last ? chosen : all);
     }
-    return output();
+    return output(weights);
   }
 
-  private void embed(Nudge nudge) {
-    Rows embedded = weights.projectIn == null ? w.x : w.embedded;
-    session.embed(weights.tokens, nudge, embedded);
-    if (weights.embeddingFactor != 1) {
-      session.scale(embedded, weights.embeddingFactor);
+  /** Embeds the tokens of the batch: the residual stream before the first block. */
+  void embed(Embedding weights, Nudge nudge) {
+    Rows embedded = weights.projectIn() == null ? w.x : w.embedded;
+    session.embed(weights.tokens(), nudge, embedded);
+    if (weights.factor() != 1) {
+      session.scale(embedded, weights.factor());
     }
-    if (weights.projectIn != null) {
-      session.multiply(weights.projectIn, embedded, w.x);
+    if (weights.projectIn() != null) {
+      session.multiply(weights.projectIn(), embedded, w.x);
     }
-    if (weights.positions != null) {
-      session.addPositions(weights.positions, architecture.positionOffset(), w.x);
+    if (weights.positions() != null) {
+      session.addPositions(weights.positions(), architecture.positionOffset(), w.x);
     }
-    if (weights.embeddingNorm != null) {
-      normalize(weights.embeddingNorm, w.x, w.x);
+    if (weights.norm() != null) {
+      normalize(weights.norm(), w.x, w.x);
     }
   }
 
   /**
+   * Runs one block over the residual stream.
+   *
    * @param kept rows that go on after attention: nothing reads the others any more
    */
-  private void apply(Block block, int[] kept) {
+  void apply(Block block, int[] kept) {
     switch (architecture.residual()) {
       case BEFORE -> {
         attend(block, normalized(block.attentionNorm()), kept);
@@ -201,8 +202,14 @@ final class ForwardPass {
     }
   }
 
+  /** y = A(input), of all rows at hand. */
+  void attention(Block block, Rows input, int rows, Rows y) {
+    attend(block, input, IntStream.range(0, rows).toArray());
+    session.multiply(block.attentionOut(), w.attended, y);
+  }
+
   /** y = M(input). */
-  private void feedForward(Block block, Rows input, int rows, Rows y) {
+  void feedForward(Block block, Rows input, int rows, Rows y) {
     FeedForward feedForward = block.feedForward();
     if (feedForward.router() == null) {
       Expert only = feedForward.only();
@@ -210,6 +217,21 @@ final class ForwardPass {
     } else {
       mix(feedForward, input, rows, y);
     }
+  }
+
+  /**
+   * y = M(input) of one expert, for all rows at hand.
+   *
+   * @param isRouted whether it is one of those that rows choose
+   */
+  void expert(Expert expert, boolean isRouted, Rows input, Rows y) {
+    session.feedForward(
+        expert.in(),
+        architecture.activation(),
+        expert.out(),
+        input,
+        isRouted ? expertInner() : inner(),
+        y);
   }
 
   /**
@@ -222,8 +244,7 @@ final class ForwardPass {
     session.multiply(feedForward.router(), input, w.routes);
     session.read(w.routes, rows, w.routerLogits(), 0);
     Routes routes = Routes.of(architecture.experts(), w.routerLogits(), rows);
-    Rows[] inner =
-        architecture.gated() ? new Rows[] {w.expertGate, w.expertUp} : new Rows[] {w.expertGate};
+    Rows[] inner = expertInner();
     for (int e = 0; e < feedForward.experts().size(); e++) {
       int[] through = routes.through(e);
       if (through.length > 0) {
@@ -249,8 +270,13 @@ final class ForwardPass {
     return architecture.gated() ? new Rows[] {w.gate, w.up} : new Rows[] {w.gate};
   }
 
+  /** As {@link #inner}, of an expert's. */
+  private Rows[] expertInner() {
+    return architecture.gated() ? new Rows[] {w.expertGate, w.expertUp} : new Rows[] {w.expertGate};
+  }
+
   /** The rows that were kept, ready for the vocabulary projection. */
-  private Rows output() {
+  private Rows output(PackedWeights weights) {
     Rows y = w.x;
     if (weights.finalNorm != null) {
       normalize(weights.finalNorm, y, w.normalized);

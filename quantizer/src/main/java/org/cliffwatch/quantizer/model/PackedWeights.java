@@ -2,18 +2,13 @@ package org.cliffwatch.quantizer.model;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.Constants;
-import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.Linear;
-import org.cliffwatch.quantizer.kernel.MatrixRows;
-import org.cliffwatch.quantizer.kernel.Projection;
 import org.cliffwatch.quantizer.kernel.Table;
 import org.cliffwatch.quantizer.kernel.VocabularyHead;
-import org.cliffwatch.quantizer.kernel.WeightRows;
+import org.cliffwatch.quantizer.scheme.Findings;
 import org.cliffwatch.quantizer.scheme.Precision;
 
 /**
@@ -40,6 +35,15 @@ final class PackedWeights implements AutoCloseable {
       FeedForward feedForward,
       Norm feedForwardOutNorm) {}
 
+  /**
+   * What becomes of tokens before the first block.
+   *
+   * @param factor what token embeddings are multiplied by
+   * @param tokens (vocabulary, embedding width)
+   * @param positions (rows of the table, hidden)
+   */
+  record Embedding(float factor, Table tokens, Table positions, Norm norm, Linear projectIn) {}
+
   /** As {@link Weights.FeedForward}. */
   record FeedForward(Linear router, List<Expert> experts) {
     /** What every row goes through where there is no router. */
@@ -58,185 +62,44 @@ final class PackedWeights implements AutoCloseable {
    */
   record Norm(int width, Constants weight, Constants bias) {}
 
-  /** What token embeddings are multiplied by. */
-  final float embeddingFactor;
-
-  /** (vocabulary, embedding width). */
-  final Table tokens;
-
-  /** (rows of the table, hidden). */
-  final Table positions;
-
-  final Norm embeddingNorm;
-  final Linear projectIn;
+  final Embedding embedding;
   final List<Block> blocks = new ArrayList<>();
   final Norm finalNorm;
   final Linear projectOut;
   final VocabularyHead head;
 
-  private final Backend backend;
-  private final Precision precision;
+  private final Packer packer;
 
-  /** Everything a backend keeps, in the order it was packed. */
-  private final List<AutoCloseable> packed = new ArrayList<>();
-
-  PackedWeights(Inventory inventory, Precision precision, Backend backend) {
-    this.backend = backend;
-    this.precision = precision;
+  /**
+   * @param findings of the precision; null: it is not calibrated
+   */
+  PackedWeights(Inventory inventory, Precision precision, Findings findings, Backend backend) {
+    this.packer = new Packer(backend, precision);
     Architecture architecture = inventory.architecture();
     Weights weights = inventory.weights();
-    Architecture.Multipliers multipliers = architecture.multipliers();
-    embeddingFactor =
-        multipliers.isEmbeddingRounded()
-            ? precision.compute().round(multipliers.embedding())
-            : multipliers.embedding();
     try {
-      tokens = table(weights.tokens());
-      positions = weights.positions() == null ? null : table(rounded(weights.positions()));
-      embeddingNorm = norm(weights.embeddingNorm());
-      projectIn = unquantized(weights.projectIn());
+      embedding = packer.embedding(architecture, weights);
       for (int i = 0; i < architecture.layers(); i++) {
-        blocks.add(
-            block(
-                architecture.attention().get(i),
-                architecture.rotary().get(i),
-                weights.layers().get(i)));
+        Weights.Layer layer = weights.layers().get(i);
+        Weights.Layer own = findings == null ? layer : layer.calibrated(i, findings);
+        blocks.add(packer.block(architecture, i, own));
       }
-      finalNorm = norm(weights.finalNorm());
-      projectOut = unquantized(weights.projectOut());
-      Projection projection = weights.head();
-      head =
-          kept(
-              backend.head(
-                  projection.weight(),
-                  rounded(projection.bias()),
-                  precision.compute(),
-                  multipliers.logits()));
+      finalNorm = packer.norm(weights.finalNorm());
+      projectOut = packer.unquantized(weights.projectOut());
+      head = packer.head(weights.head(), architecture.multipliers().logits());
     } catch (RuntimeException | Error e) {
-      close();
+      packer.close();
       throw e;
     }
   }
 
-  private Block block(AttentionShape shape, Rotary rotary, Weights.Layer layer) {
-    Weights.Norms norms = layer.norms();
-    return new Block(
-        shape,
-        constants(shape.alibi()),
-        rotary,
-        norm(norms.attention()),
-        linear(precision, layer.query(), layer.key(), layer.value()),
-        norm(layer.queryNorm()),
-        norm(layer.keyNorm()),
-        linear(precision, layer.attentionOutput()),
-        norm(norms.attentionOut()),
-        norm(norms.feedForward()),
-        feedForward(layer.feedForward()),
-        norm(norms.feedForwardOut()));
-  }
-
-  private FeedForward feedForward(Weights.FeedForward of) {
-    Linear router = unquantized(of.router());
-    List<Expert> experts = new ArrayList<>();
-    for (Weights.Expert expert : of.experts()) {
-      Linear in =
-          expert.gate() == null
-              ? linear(precision, expert.up())
-              : linear(precision, expert.gate(), expert.up());
-      experts.add(new Expert(in, linear(precision, expert.down())));
-    }
-    return new FeedForward(router, experts);
-  }
-
-  private Linear linear(Precision as, Projection... projections) {
-    List<Projection> rounded = new ArrayList<>();
-    for (Projection projection : projections) {
-      rounded.add(new Projection(projection.weight(), rounded(projection.bias())));
-    }
-    return kept(backend.linear(rounded, as));
-  }
-
-  /** A layer that no precision quantizes: outside the blocks, or a router. */
-  private Linear unquantized(Projection projection) {
-    if (projection == null) {
-      return null;
-    }
-    FloatType compute = precision.compute();
-    int bits = compute == FloatType.FLOAT32 ? 32 : 16;
-    return linear(new Precision("unquantized", "float", bits, bits, compute, Map.of()), projection);
-  }
-
-  private Norm norm(Weights.Norm norm) {
-    if (norm == null) {
-      return null;
-    }
-    float[] weight = rounded(norm.weight());
-    if (norm.offset() != 0) {
-      for (int i = 0; i < weight.length; i++) {
-        weight[i] += norm.offset();
-      }
-    }
-    return new Norm(weight.length, constants(weight), constants(rounded(norm.bias())));
-  }
-
-  private Constants constants(float[] values) {
-    return values == null ? null : kept(backend.constants(values));
-  }
-
-  private Table table(WeightRows rows) {
-    return kept(backend.table(rows, precision.compute()));
-  }
-
-  private <T extends AutoCloseable> T kept(T made) {
-    packed.add(made);
-    return made;
-  }
-
-  /** A copy rounded to the compute type. */
-  private float[] rounded(float[] values) {
-    return values == null ? null : precision.compute().rounded(values);
-  }
-
-  /** A copy in memory, rounded to the compute type. */
-  private MatrixRows rounded(WeightRows matrix) {
-    int width = matrix.columns();
-    if ((long) matrix.rows() * width > Integer.MAX_VALUE - 8) {
-      throw new InvalidInputException(
-          "tensor "
-              + matrix.name()
-              + ": found "
-              + matrix.rows()
-              + " rows of "
-              + width
-              + ", expected no more elements than an array holds");
-    }
-    float[] all = new float[matrix.rows() * width];
-    float[] row = new float[width];
-    for (int r = 0; r < matrix.rows(); r++) {
-      matrix.row(r, row);
-      System.arraycopy(rounded(row), 0, all, r * width, width);
-    }
-    return new MatrixRows(matrix.name(), matrix.rows(), width, all);
-  }
-
   /** Native and heap memory of what is packed. */
   long bytes() {
-    long linears =
-        packed.stream()
-            .filter(Linear.class::isInstance)
-            .mapToLong(each -> ((Linear) each).bytes())
-            .sum();
-    return head.bytes() + linears;
+    return head.bytes() + packer.bytes();
   }
 
   @Override
   public void close() {
-    for (AutoCloseable each : packed) {
-      try {
-        each.close();
-      } catch (Exception e) {
-        throw new IllegalStateException(e); // None of them declares one.
-      }
-    }
+    packer.close();
   }
 }

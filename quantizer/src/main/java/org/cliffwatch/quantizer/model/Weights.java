@@ -1,10 +1,13 @@
 package org.cliffwatch.quantizer.model;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
 import org.cliffwatch.quantizer.kernel.Projection;
 import org.cliffwatch.quantizer.kernel.WeightRows;
+import org.cliffwatch.quantizer.scheme.CalibratedWeight;
+import org.cliffwatch.quantizer.scheme.Findings;
 
 /**
  * A decoder's tensors by role, shapes checked, matrices not yet read. What a role's absence means
@@ -38,6 +41,19 @@ record Weights(
   record Norm(String name, float[] weight, float[] bias, float offset) {
     Norm(String name, float[] weight, float[] bias) {
       this(name, weight, bias, 0);
+    }
+
+    /** With outputs divided by a factor each. */
+    Norm dividedBy(float[] divisor) {
+      float[] divided = new float[weight.length];
+      float[] dividedBias = bias == null ? null : new float[bias.length];
+      for (int i = 0; i < divided.length; i++) {
+        divided[i] = (weight[i] + offset) / divisor[i];
+        if (bias != null) {
+          dividedBias[i] = bias[i] / divisor[i];
+        }
+      }
+      return new Norm(name, divided, dividedBias);
     }
   }
 
@@ -94,6 +110,59 @@ record Weights(
     }
 
     /**
+     * The same with a change to every norm and linear layer that calibration may find something
+     * for.
+     *
+     * @param number of the layer, by which {@link LayerNames} begin
+     */
+    Layer map(int number, Change<Norm> norm, Change<Projection> linear) {
+      LayerNames names = new LayerNames(number);
+      List<Expert> experts = new ArrayList<>();
+      for (int e = 0; e < feedForward.experts().size(); e++) {
+        Expert expert = feedForward.experts().get(e);
+        LayerNames.Expert own = names.expert(feedForward.router() == null ? -1 : e);
+        experts.add(
+            new Expert(
+                linear.ofNullable(own.gate(), expert.gate()),
+                linear.of(own.up(), expert.up()),
+                linear.of(own.down(), expert.down())));
+      }
+      return new Layer(
+          new Norms(
+              norm.ofNullable(names.attentionNorm(), norms.attention()),
+              norms.attentionOut(),
+              norm.ofNullable(names.feedForwardNorm(), norms.feedForward()),
+              norms.feedForwardOut()),
+          linear.of(names.query(), query),
+          linear.of(names.key(), key),
+          linear.of(names.value(), value),
+          linear.of(names.attentionOutput(), attentionOutput),
+          queryNorm,
+          keyNorm,
+          new FeedForward(linear.ofNullable(names.router(), feedForward.router()), experts));
+    }
+
+    /** The same with what calibration found. */
+    Layer calibrated(int number, Findings findings) {
+      return map(
+          number,
+          (name, norm) -> findings.outputDivisor(name).map(norm::dividedBy).orElse(norm),
+          (name, linear) -> calibrated(name, linear, findings));
+    }
+
+    private static Projection calibrated(String name, Projection linear, Findings findings) {
+      float[] divisor = findings.outputDivisor(name).orElse(null);
+      float[] bias = linear.bias();
+      if (divisor != null && bias != null) {
+        bias = bias.clone();
+        for (int i = 0; i < bias.length; i++) {
+          bias[i] /= divisor[i];
+        }
+      }
+      return new Projection(new CalibratedWeight(linear.weight(), name, findings), bias);
+    }
+
+    /**
      * The norms whose output linear layers read and nothing else does: a factor on a channel of
      * such a norm can be taken out of the same input of each of those layers.
      *
@@ -121,6 +190,16 @@ record Weights(
       return List.of(
           new FoldableNorm(norms.attention(), attention),
           new FoldableNorm(norms.feedForward(), inner));
+    }
+  }
+
+  /** A change of something that has a name. */
+  interface Change<T> {
+    T of(String name, T before);
+
+    /** Of what a block may lack. */
+    default T ofNullable(String name, T before) {
+      return before == null ? null : of(name, before);
     }
   }
 

@@ -9,6 +9,8 @@ import java.util.Locale;
 public enum Element {
   /** Integers from −128 to 127. */
   INT8(8, -128, 127, 0),
+  /** Integers from −127 to 127. */
+  INT8_SYMMETRIC(8, -127, 127, 0),
   /** Integers from −8 to 7. */
   INT4(4, -8, 7, 0),
   /** MXINT8's: 6 binary places, up to ±127/64; −2 is not used. */

@@ -42,6 +42,16 @@ final class Options {
     throw mismatch(key, text, expected);
   }
 
+  /** Any integer; null where there is none. */
+  Long longInteger(String key) {
+    String text = text(key);
+    try {
+      return text == null ? null : Long.valueOf(text);
+    } catch (NumberFormatException e) {
+      throw mismatch(key, text, "an integer");
+    }
+  }
+
   /** A number of 0 or more. */
   float number(String key, float absent) {
     String text = text(key);
@@ -130,12 +140,13 @@ final class Options {
     }
   }
 
-  private String text(String key) {
+  /** As it stands; null where there is none. */
+  String text(String key) {
     unread.remove(key);
     return precision.options().get(key);
   }
 
-  private InvalidInputException mismatch(String key, String found, String expected) {
+  InvalidInputException mismatch(String key, String found, String expected) {
     return new InvalidInputException(
         "precision %s: scheme %s: %s: found %s, expected %s"
             .formatted(precision.name(), precision.scheme(), key, found, expected));

@@ -1,7 +1,9 @@
 package org.cliffwatch.quantizer.scheme;
 
 import java.io.Serializable;
+import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import org.cliffwatch.quantizer.kernel.FloatType;
 
 /**
@@ -40,6 +42,23 @@ public record Precision(
    */
   public boolean quantizesKeyValues() {
     return "int8".equals(options.get(KV_CACHE));
+  }
+
+  /**
+   * The same calibrated with a text.
+   *
+   * @param text what it is known by: a hash of its content, so that the precision is another where
+   *     the text is
+   */
+  public Precision calibratedWith(String text) {
+    Map<String, String> all = new HashMap<>(options);
+    all.put(Calibration.TEXT, text);
+    return new Precision(name, scheme, weightBits, activationBits, compute, all);
+  }
+
+  /** Where its row says that the text is to calibrate it with, if it does. */
+  public Optional<String> calibrationText() {
+    return Optional.ofNullable(options.get(Calibration.TEXT));
   }
 
   /** Whether the checkpoint's file says how linear layers are stored, and not this row. */

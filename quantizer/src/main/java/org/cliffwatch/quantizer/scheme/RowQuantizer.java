@@ -26,7 +26,7 @@ public record RowQuantizer(
   private static final long serialVersionUID = 1L;
 
   /** Scales that would be 0: float32's epsilon, and e4m3's. */
-  private static final float SMALLEST = 0x1p-23f;
+  static final float SMALLEST = 0x1p-23f;
 
   private static final float SMALLEST_E4M3 = 0.125f;
 
@@ -114,7 +114,9 @@ public record RowQuantizer(
 
   /** Whether rows become codes of 8 bits with one scale and no zero point. */
   boolean isInteger() {
-    return element == Element.INT8 && group == 0 && symmetric;
+    return (element == Element.INT8 || element == Element.INT8_SYMMETRIC)
+        && group == 0
+        && symmetric;
   }
 
   /**
@@ -214,7 +216,8 @@ public record RowQuantizer(
     };
   }
 
-  private float symmetricScale(float magnitude) {
+  /** The scale of a symmetric group whose largest magnitude this is. */
+  float symmetricScale(float magnitude) {
     float s = magnitude / ((element.high() - element.low()) / 2);
     return s == 0 ? SMALLEST : s;
   }

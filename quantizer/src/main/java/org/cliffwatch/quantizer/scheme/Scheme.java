@@ -1,5 +1,6 @@
 package org.cliffwatch.quantizer.scheme;
 
+import java.util.Set;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 
@@ -30,6 +31,31 @@ public interface Scheme {
   default boolean multipliesIntegers(Precision precision) {
     return false;
   }
+
+  /**
+   * What it wants to know of the inputs that {@link Calibration} text gives every linear layer;
+   * empty: it looks at no data.
+   */
+  default Set<Statistic> statistics(Precision precision) {
+    return Set.of();
+  }
+
+  /**
+   * Whether a block is given what the blocks before it give once they are quantized, and not what
+   * the checkpoint's own do.
+   */
+  default boolean followsQuantized() {
+    return false;
+  }
+
+  /**
+   * Finds what {@link #prepare} needs of a block. What is put in for a layer is part of its weight
+   * there, which is a {@link CalibratedWeight}.
+   *
+   * @param block with the {@link #statistics} of its layers
+   * @throws InvalidInputException when weights or inputs cannot be used, naming them
+   */
+  default void calibrate(CalibrationBlock block, Precision precision, Findings findings) {}
 
   /**
    * Makes one linear layer's weight.

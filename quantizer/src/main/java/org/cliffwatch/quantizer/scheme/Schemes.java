@@ -14,6 +14,7 @@ public final class Schemes {
           new TensorInt8(),
           new ZeroPointInt8(),
           new LlmInt8(),
+          new SmoothQuant(),
           new RoundToNearest(),
           new BnbFourBit(),
           new Float8(),
@@ -39,6 +40,11 @@ public final class Schemes {
                             precision.name(),
                             precision.scheme(),
                             String.join(", ", ALL.stream().map(Scheme::name).toList()))));
+  }
+
+  /** Whether a precision looks at {@link Calibration} text. */
+  public static boolean isCalibrated(Precision precision) {
+    return !of(precision).statistics(precision).isEmpty();
   }
 
   /**

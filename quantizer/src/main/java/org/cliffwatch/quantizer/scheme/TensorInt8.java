@@ -28,17 +28,20 @@ final class TensorInt8 implements Scheme {
 
   @Override
   public LinearForm prepare(WeightRows weight, Precision precision) {
+    return new LinearForm.IntegerProduct(quantize(weight));
+  }
+
+  static QuantizedWeight quantize(WeightRows weight) {
     float scale = Vectorwise.scale(Schemes.largestMagnitude(weight), Vectorwise.LEVELS_8_BIT);
-    return new LinearForm.IntegerProduct(
-        QuantizedWeight.of(
-            weight,
-            Byte.SIZE,
-            (r, row, codes, at) -> {
-              for (int c = 0; c < row.length; c++) {
-                codes[at + c] = Vectorwise.code(row[c], scale, Vectorwise.LEVELS_8_BIT);
-              }
-              return scale;
-            }));
+    return QuantizedWeight.of(
+        weight,
+        Byte.SIZE,
+        (r, row, codes, at) -> {
+          for (int c = 0; c < row.length; c++) {
+            codes[at + c] = Vectorwise.code(row[c], scale, Vectorwise.LEVELS_8_BIT);
+          }
+          return scale;
+        });
   }
 
   @Override

@@ -69,7 +69,7 @@ public final class Vectorwise implements Scheme {
         : new LinearForm.Coded(CodedWeight.of(quantized), null, precision.compute());
   }
 
-  private static QuantizedWeight quantize(WeightRows weight, int bits) {
+  static QuantizedWeight quantize(WeightRows weight, int bits) {
     return QuantizedWeight.of(
         weight,
         bits,

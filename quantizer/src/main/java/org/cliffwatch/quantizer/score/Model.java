@@ -5,6 +5,7 @@ import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.model.Decoder;
 import org.cliffwatch.quantizer.model.Inventory;
+import org.cliffwatch.quantizer.scheme.Findings;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.tokenizer.Tokenizer;
 
@@ -20,16 +21,22 @@ record Model(Checkpoint checkpoint, Decoder decoder, Tokenizer tokenizer, String
   /**
    * Reads a checkpoint, which stays open as long as this.
    *
+   * @param findings of a precision that is calibrated, else null
    * @throws InvalidInputException if its tokenizer has more tokens than the embedding, a tensor
    *     cannot be used, or a file has changed since it was opened
    */
   static Model load(
-      Checkpoint checkpoint, Inventory inventory, Precision precision, Backend backend) {
-    return load(checkpoint, inventory, precision, backend, Runtime.getRuntime().maxMemory());
+      Checkpoint checkpoint,
+      Inventory inventory,
+      Precision precision,
+      Findings findings,
+      Backend backend) {
+    long heapBytes = Runtime.getRuntime().maxMemory();
+    return load(checkpoint, inventory, precision, findings, backend, heapBytes);
   }
 
   /**
-   * As {@link #load(Checkpoint, Inventory, Precision, Backend)}.
+   * As {@link #load(Checkpoint, Inventory, Precision, Findings, Backend)}.
    *
    * @param heapBytes what the heap can grow to: requests whose activations do not fit are refused
    */
@@ -37,16 +44,18 @@ record Model(Checkpoint checkpoint, Decoder decoder, Tokenizer tokenizer, String
       Checkpoint checkpoint,
       Inventory inventory,
       Precision precision,
+      Findings findings,
       Backend backend,
       long heapBytes) {
     return checkpoint.consistently(
-        () -> read(checkpoint, inventory, precision, backend, heapBytes));
+        () -> read(checkpoint, inventory, precision, findings, backend, heapBytes));
   }
 
   private static Model read(
       Checkpoint checkpoint,
       Inventory inventory,
       Precision precision,
+      Findings findings,
       Backend backend,
       long heapBytes) {
     Tokenizer tokenizer = null;
@@ -54,7 +63,7 @@ record Model(Checkpoint checkpoint, Decoder decoder, Tokenizer tokenizer, String
       tokenizer = Tokenizer.open(checkpoint);
       tokenizer.requireFits(checkpoint.tensor(inventory.embedding().name()));
     }
-    Decoder decoder = new Decoder(inventory, precision, backend, heapBytes);
+    Decoder decoder = new Decoder(inventory, precision, findings, backend, heapBytes);
     return new Model(checkpoint, decoder, tokenizer, backend.kernel());
   }
 

@@ -20,6 +20,7 @@ import org.cliffwatch.quantizer.model.Batch;
 import org.cliffwatch.quantizer.model.Batches;
 import org.cliffwatch.quantizer.model.Decoder;
 import org.cliffwatch.quantizer.model.Inventory;
+import org.cliffwatch.quantizer.scheme.Findings;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.score.Score.Divergence;
 import org.cliffwatch.quantizer.tokenizer.Tokenizer;
@@ -71,23 +72,40 @@ public final class Scorer implements AutoCloseable {
    */
   public static Scorer open(
       Checkpoint checkpoint, Precision precision, Backend backend, BosRule bos, long seed) {
-    return open(checkpoint, precision, backend, bos, seed, Runtime.getRuntime().maxMemory());
+    return open(checkpoint, precision, null, backend, bos, seed);
   }
 
   /**
    * As {@link #open(Checkpoint, Precision, Backend, BosRule, long)}.
+   *
+   * @param findings of a precision that is calibrated, else null
+   */
+  public static Scorer open(
+      Checkpoint checkpoint,
+      Precision precision,
+      Findings findings,
+      Backend backend,
+      BosRule bos,
+      long seed) {
+    long heapBytes = Runtime.getRuntime().maxMemory();
+    return open(checkpoint, precision, findings, backend, bos, seed, heapBytes);
+  }
+
+  /**
+   * As {@link #open(Checkpoint, Precision, Findings, Backend, BosRule, long)}.
    *
    * @param heapBytes what the heap can grow to: requests whose activations do not fit are refused
    */
   static Scorer open(
       Checkpoint checkpoint,
       Precision precision,
+      Findings findings,
       Backend backend,
       BosRule bos,
       long seed,
       long heapBytes) {
     Inventory inventory = Inventory.of(checkpoint);
-    Model model = Model.load(checkpoint, inventory, precision, backend, heapBytes);
+    Model model = Model.load(checkpoint, inventory, precision, findings, backend, heapBytes);
     try {
       return new Scorer(model, true, bos, seed);
     } catch (RuntimeException | Error e) {

@@ -9,6 +9,7 @@ import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.model.Inventory;
+import org.cliffwatch.quantizer.scheme.Findings;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -106,7 +107,12 @@ public final class ScorerCache {
 
   /** As {@link Model#load}. */
   interface Loader {
-    Model load(Checkpoint checkpoint, Inventory inventory, Precision precision, Backend backend);
+    Model load(
+        Checkpoint checkpoint,
+        Inventory inventory,
+        Precision precision,
+        Findings findings,
+        Backend backend);
   }
 
   private static final class Shared {
@@ -153,6 +159,15 @@ public final class ScorerCache {
    * @throws InvalidInputException if we cannot run it, or it is not the key's checkpoint any more
    */
   public Lease lease(Key key, Supplier<Checkpoint> open) {
+    return lease(key, open, () -> null);
+  }
+
+  /**
+   * As {@link #lease(Key, Supplier)}.
+   *
+   * @param findings of a precision that is calibrated; asked as {@code open} is
+   */
+  public Lease lease(Key key, Supplier<Checkpoint> open, Supplier<Findings> findings) {
     Built built = key.built();
     Entry entry;
     synchronized (this) {
@@ -163,7 +178,7 @@ public final class ScorerCache {
       synchronized (entry) {
         Model model = current(entry);
         if (model == null) {
-          model = build(built, entry, open.get());
+          model = build(built, entry, open.get(), findings);
         }
         Scorer scorer = Scorer.sharing(model, key.bos(), key.seed());
         synchronized (this) {
@@ -195,7 +210,8 @@ public final class ScorerCache {
     }
   }
 
-  private Model build(Built built, Entry entry, Checkpoint checkpoint) {
+  private Model build(
+      Built built, Entry entry, Checkpoint checkpoint, Supplier<Findings> findings) {
     long start = System.nanoTime();
     Model model;
     try {
@@ -208,7 +224,7 @@ public final class ScorerCache {
         entry.expectedBytes = inventory.bytes(built.precision());
         makeRoom();
       }
-      model = loader.load(checkpoint, inventory, built.precision(), backend);
+      model = loader.load(checkpoint, inventory, built.precision(), findings.get(), backend);
     } catch (RuntimeException | Error e) {
       synchronized (this) {
         entry.expectedBytes = 0;

@@ -8,6 +8,7 @@ import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.scheme.Precisions;
+import org.cliffwatch.quantizer.scheme.Schemes;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -28,6 +29,9 @@ class StorageTest {
   })
   void logitsAreThoseOfOneFloat32File(String name, FloatType type, int shards) throws IOException {
     for (String precision : Precisions.packaged().names()) {
+      if (Schemes.isCalibrated(Precisions.packaged().named(precision))) {
+        continue; // CalibratorTest
+      }
       Variant variant = Variant.of(name);
       float[] plain =
           logits(

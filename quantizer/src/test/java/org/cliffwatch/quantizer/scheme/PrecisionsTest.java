@@ -36,6 +36,8 @@ class PrecisionsTest {
             "w8a8-tensor",
             "w8a8-zero-point",
             "llm-int8",
+            "smoothquant",
+            "smoothquant-static",
             "w4-g128",
             "w4-g128-asym",
             "w3-g128",
@@ -45,6 +47,7 @@ class PrecisionsTest {
             "nf4-dq",
             "fp4",
             "fp8",
+            "fp8-static",
             "mxint8",
             "mxfp8",
             "mxfp6",
@@ -104,13 +107,13 @@ class PrecisionsTest {
     String own = "{scheme: fp8, weight_bits: 8, activation_bits: 8, compute: bfloat16}";
     Path file = Files.writeString(folder.resolve("own.yaml"), "mine: " + own);
     Precisions all = Precisions.packagedAnd(file);
-    assertThat(all.names()).contains("fp32", "mine").hasSize(31);
+    assertThat(all.names()).contains("fp32", "mine").hasSize(34);
     assertThat(all.named("mine").compute()).isEqualTo(FloatType.BFLOAT16);
     assertThat(Precisions.packagedAnd(null).names()).doesNotContain("mine");
 
     String same = "w4: {scheme: vectorwise, weight_bits: 4, activation_bits: 32, compute: float32}";
     Files.writeString(file, same);
-    assertThat(Precisions.packagedAnd(file).names()).hasSize(30);
+    assertThat(Precisions.packagedAnd(file).names()).hasSize(33);
     Files.writeString(file, "w4: " + own);
     assertThatThrownBy(() -> Precisions.packagedAnd(file))
         .isInstanceOf(InvalidInputException.class)

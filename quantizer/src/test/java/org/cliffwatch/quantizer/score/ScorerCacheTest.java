@@ -218,12 +218,12 @@ class ScorerCacheTest {
     ScorerCache cache =
         new ScorerCache(
             2 * one,
-            (checkpoint, inventory, precision, backend) -> {
+            (checkpoint, inventory, precision, findings, backend) -> {
               if (!checkpoint.path().equals(idle)) {
                 bothBuild.countDown();
                 await(go);
               }
-              return Model.load(checkpoint, inventory, precision, backend);
+              return Model.load(checkpoint, inventory, precision, findings, backend);
             });
     cache.lease(key(idle, kernel(), 1), () -> Checkpoint.open(idle)).close();
     ExecutorService pool = Executors.newFixedThreadPool(2);
@@ -270,12 +270,12 @@ class ScorerCacheTest {
     cache[0] =
         new ScorerCache(
             2 * one,
-            (checkpoint, inventory, precision, backend) -> {
+            (checkpoint, inventory, precision, findings, backend) -> {
               if (checkpoint.path().equals(cold)) {
                 duringFailure[0] = cache[0].bytes();
                 throw new InvalidInputException("fails while it is loaded");
               }
-              return Model.load(checkpoint, inventory, precision, backend);
+              return Model.load(checkpoint, inventory, precision, findings, backend);
             });
     cache[0].lease(key(idle, kernel(), 1), () -> Checkpoint.open(idle)).close();
     assertThatThrownBy(() -> cache[0].lease(key(cold, kernel(), 1), () -> Checkpoint.open(cold)))

@@ -32,6 +32,7 @@ class ScorerTest {
     return Scorer.open(
         checkpoint,
         Precisions.packaged().named("fp32"),
+        null,
         Backends.open("reference"),
         BosRule.AUTO,
         1,

@@ -2,6 +2,7 @@ package org.cliffwatch.quantizer.kernel.cuda;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import org.cliffwatch.quantizer.kernel.Activation;
 import org.cliffwatch.quantizer.kernel.AttentionShape;
 import org.cliffwatch.quantizer.kernel.Constants;
@@ -350,6 +351,12 @@ final class DeviceSession implements Session {
       double[] divergence,
       boolean[] agrees) {
     throw DeviceHead.noComparison();
+  }
+
+  @Override
+  public void write(float[] from, int at, int count, Rows y) {
+    upload(
+        Arrays.copyOfRange(from, at * y.width(), (at + count) * y.width()), count, (DeviceRows) y);
   }
 
   @Override

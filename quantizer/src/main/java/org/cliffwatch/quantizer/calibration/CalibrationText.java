@@ -1,0 +1,122 @@
+package org.cliffwatch.quantizer.calibration;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.scheme.Calibration;
+import org.cliffwatch.quantizer.tokenizer.Tokenizer;
+
+/**
+ * Documents to calibrate with. A file whose name ends in {@code .jsonl} or {@code .json} has a JSON
+ * object a line, its document the field {@code text}; any other a document a line. Blank ones are
+ * left out.
+ *
+ * <p>Documents are tokenized each for itself, with the special tokens that the tokenizer adds, and
+ * joined; samples are cut from the start, one after another, as llm-awq does ({@code
+ * utils/calib_data.py}). All documents are in memory at once.
+ */
+public final class CalibrationText {
+  private static final JsonMapper JSON = new JsonMapper();
+
+  private final String origin;
+  private final List<String> documents;
+
+  private CalibrationText(String origin, List<String> documents) {
+    this.origin = origin;
+    this.documents = documents;
+  }
+
+  /**
+   * Reads a file.
+   *
+   * @param origin its name, for messages
+   * @param in UTF-8
+   * @throws InvalidInputException naming a line that is no document
+   */
+  public static CalibrationText read(String origin, InputStream in) throws IOException {
+    boolean isJson = origin.endsWith(".jsonl") || origin.endsWith(".json");
+    List<String> documents = new ArrayList<>();
+    int number = 0;
+    try (BufferedReader lines =
+        new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder()))) {
+      for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+        number++;
+        if (!line.isBlank()) {
+          String document = isJson ? text(origin, number, line) : line;
+          if (!document.isBlank()) {
+            documents.add(document);
+          }
+        }
+      }
+    } catch (CharacterCodingException e) {
+      throw new InvalidInputException(
+          origin + ": after line " + number + ": found bytes that are not UTF-8", e);
+    }
+    return new CalibrationText(origin, documents);
+  }
+
+  private static String text(String origin, int number, String line) {
+    try {
+      JsonNode text = JSON.readTree(line).path("text");
+      if (text.isTextual()) {
+        return text.asText();
+      }
+      throw new InvalidInputException(
+          "%s: line %s: found %s, expected an object with a \"text\""
+              .formatted(origin, number, line.length() > 60 ? line.substring(0, 60) + "…" : line));
+    } catch (JsonProcessingException e) {
+      throw new InvalidInputException(
+          "%s: line %s: %s".formatted(origin, number, e.getOriginalMessage()), e);
+    }
+  }
+
+  /**
+   * The samples that a precision asks for.
+   *
+   * @param window the most tokens of a sample
+   * @throws InvalidInputException where there is too little text
+   */
+  public List<int[]> samples(Calibration calibration, Tokenizer tokenizer, int window) {
+    List<String> order = documents;
+    if (calibration.seed() != null) {
+      order = new ArrayList<>(documents);
+      Collections.shuffle(order, new Random(calibration.seed()));
+    }
+    int length = Math.min(window, calibration.length());
+    List<int[]> samples = new ArrayList<>();
+    int[] sample = new int[length];
+    int filled = 0;
+    for (String document : order) {
+      int[] tokens = tokenizer.encode(document, true);
+      for (int at = 0; at < tokens.length && samples.size() < calibration.samples(); ) {
+        int step = Math.min(tokens.length - at, length - filled);
+        System.arraycopy(tokens, at, sample, filled, step);
+        at += step;
+        filled += step;
+        if (filled == length) {
+          samples.add(sample);
+          sample = new int[length];
+          filled = 0;
+        }
+      }
+      if (samples.size() == calibration.samples()) {
+        return samples;
+      }
+    }
+    throw new InvalidInputException(
+        ("%s: found text for %s samples of %s tokens, expected %s: give more, or set"
+                + " calibration_samples or calibration_length of the precision")
+            .formatted(origin, samples.size(), length, calibration.samples()));
+  }
+}

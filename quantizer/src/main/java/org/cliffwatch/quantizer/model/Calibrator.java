@@ -1,0 +1,278 @@
+package org.cliffwatch.quantizer.model;
+
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.DoubleConsumer;
+import java.util.stream.IntStream;
+import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.kernel.Backend;
+import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.kernel.Nudge;
+import org.cliffwatch.quantizer.kernel.Projection;
+import org.cliffwatch.quantizer.kernel.Rows;
+import org.cliffwatch.quantizer.kernel.Session;
+import org.cliffwatch.quantizer.kernel.Stopwatch;
+import org.cliffwatch.quantizer.kernel.TokenRuns;
+import org.cliffwatch.quantizer.scheme.Findings;
+import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.quantizer.scheme.Schemes;
+import org.cliffwatch.quantizer.scheme.Statistic;
+
+/**
+ * Runs calibration text through a decoder, a block after the other, and has schemes find what they
+ * need of each. All is float32, whatever a precision's compute type.
+ *
+ * <p>Precisions that look at the checkpoint's own activations share one pass; one that follows
+ * quantized blocks takes two of its own. One block's weights are in memory at a time, beside the
+ * residual stream of all samples, 4 · samples · length · hidden bytes, and what is asked of the
+ * block's inputs. What is found depends on checkpoint, precision, samples and backend, bit for bit,
+ * and not on the number of threads.
+ */
+public final class Calibrator implements AutoCloseable {
+  private final Inventory inventory;
+  private final Architecture architecture;
+  private final Backend backend;
+  private final List<int[]> samples;
+  private final ExecutorService threads;
+  private final DoubleConsumer progress;
+  private final Map<Rotary, RotaryTables> rotary = new HashMap<>();
+  private final List<Worker> workers = new ArrayList<>();
+
+  /**
+   * @param samples token ids, all of one length that the model can take
+   * @param threads that share the samples
+   * @param progress receives shares of a call of {@link #find} as they are done; they sum to 1
+   */
+  public Calibrator(
+      Inventory inventory,
+      Backend backend,
+      List<int[]> samples,
+      int threads,
+      DoubleConsumer progress) {
+    this.inventory = inventory;
+    this.architecture = inventory.architecture();
+    this.backend = backend;
+    this.samples = samples;
+    this.threads = Executors.newFixedThreadPool(threads);
+    this.progress = progress;
+    int length = samples.get(0).length;
+    for (Rotary each : architecture.rotaries()) {
+      rotary.put(each, RotaryTables.of(each, length, length, FloatType.FLOAT32, backend));
+    }
+    for (int t = 0; t < Math.min(threads, samples.size()); t++) {
+      workers.add(new Worker());
+    }
+  }
+
+  /**
+   * Calibrates precisions.
+   *
+   * @throws InvalidInputException when weights or activations cannot be used, naming them
+   */
+  public Map<Precision, Findings> find(List<Precision> precisions) {
+    Map<Precision, Findings> findings = new LinkedHashMap<>();
+    Map<Precision, Findings> together = new LinkedHashMap<>();
+    for (Precision precision : precisions) {
+      Findings found = new Findings();
+      findings.put(precision, found);
+      if (Schemes.of(precision).followsQuantized()) {
+        walk(Map.of(precision, found), true, 1.0 / precisions.size());
+      } else {
+        together.put(precision, found);
+      }
+    }
+    if (!together.isEmpty()) {
+      walk(together, false, (double) together.size() / precisions.size());
+    }
+    return findings;
+  }
+
+  /**
+   * @param followsQuantized whether a block is given what the blocks before it give in the only
+   *     precision there is
+   * @param share of the whole work
+   */
+  private void walk(Map<Precision, Findings> findings, boolean followsQuantized, double share) {
+    Set<Statistic> wanted = EnumSet.noneOf(Statistic.class);
+    findings.keySet().forEach(each -> wanted.addAll(Schemes.of(each).statistics(each)));
+    embed();
+    for (int i = 0; i < architecture.layers(); i++) {
+      Weights.Layer layer =
+          inventory.weights().layers().get(i).map(i, (n, norm) -> norm, (n, p) -> inMemory(p));
+      try (ObservedBlock block = new ObservedBlock(this, i, layer, wanted)) {
+        block.observe(!followsQuantized);
+        findings.forEach(
+            (precision, found) -> Schemes.of(precision).calibrate(block, precision, found));
+      }
+      if (followsQuantized) {
+        int number = i;
+        findings.forEach(
+            (precision, found) -> advance(number, layer.calibrated(number, found), precision));
+      }
+      progress.accept(share / architecture.layers());
+    }
+  }
+
+  private static Projection inMemory(Projection projection) {
+    return new Projection(
+        Packer.inMemory(projection.weight(), FloatType.FLOAT32), projection.bias());
+  }
+
+  private void embed() {
+    try (Packer packer = new Packer(backend, floating())) {
+      PackedWeights.Embedding embedding = packer.embedding(architecture, inventory.weights());
+      forEachSample(
+          (worker, sample) -> {
+            worker.begin(sample);
+            worker.pass(false).embed(embedding, new Nudge(0, 0));
+            worker.keep(sample);
+            return null;
+          },
+          (sample, nothing) -> {});
+    }
+  }
+
+  /** The residual stream after a quantized block. */
+  private void advance(int number, Weights.Layer layer, Precision precision) {
+    try (Packer packer = new Packer(backend, inFloat32(precision))) {
+      PackedWeights.Block block = packer.block(architecture, number, layer);
+      forEachSample(
+          (worker, sample) -> {
+            worker.begin(sample);
+            worker.pass(precision.quantizesKeyValues()).apply(block, worker.all(sample));
+            worker.keep(sample);
+            return null;
+          },
+          (sample, nothing) -> {});
+    }
+  }
+
+  /** No quantization. */
+  static Precision floating() {
+    return new Precision(
+        "calibration", "float", Float.SIZE, Float.SIZE, FloatType.FLOAT32, Map.of());
+  }
+
+  /** The same weights, with everything else in float32. */
+  private static Precision inFloat32(Precision precision) {
+    boolean isQuantized = precision.activationBits() < Short.SIZE;
+    return new Precision(
+        precision.name(),
+        precision.scheme(),
+        precision.weightBits(),
+        isQuantized ? precision.activationBits() : Float.SIZE,
+        FloatType.FLOAT32,
+        precision.options());
+  }
+
+  Architecture architecture() {
+    return architecture;
+  }
+
+  Backend backend() {
+    return backend;
+  }
+
+  /** What is done with a sample, on the thread of its worker. */
+  interface Work<T> {
+    T of(Worker worker, int sample);
+  }
+
+  /** What is done with the results, in the samples' order, on the calling thread. */
+  interface InOrder<T> {
+    void accept(int sample, T result);
+  }
+
+  /** As many samples at once as there are workers; a sample has always the same worker. */
+  <T> void forEachSample(Work<T> work, InOrder<T> inOrder) {
+    for (int first = 0; first < samples.size(); first += workers.size()) {
+      List<Future<T>> round = new ArrayList<>();
+      for (int w = 0; w < workers.size() && first + w < samples.size(); w++) {
+        Worker worker = workers.get(w);
+        int sample = first + w;
+        round.add(threads.submit(() -> work.of(worker, sample)));
+      }
+      for (int w = 0; w < round.size(); w++) {
+        inOrder.accept(first + w, result(round.get(w)));
+      }
+    }
+  }
+
+  private static <T> T result(Future<T> future) {
+    try {
+      return future.get();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(e);
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof RuntimeException cause) {
+        throw cause;
+      }
+      throw new IllegalStateException(e.getCause());
+    }
+  }
+
+  /** A thread's room, and the residual stream of its samples. */
+  final class Worker {
+    private final Workspace w = new Workspace(backend.session(FloatType.FLOAT32), architecture);
+    private final Map<Integer, Rows> states = new HashMap<>();
+
+    Workspace workspace() {
+      return w;
+    }
+
+    ForwardPass pass(boolean quantizesKeyValues) {
+      return new ForwardPass(architecture, quantizesKeyValues, rotary, w);
+    }
+
+    int[] all(int sample) {
+      return IntStream.range(0, samples.get(sample).length).toArray();
+    }
+
+    /** Begins a sample's batch with its residual stream in {@code x}. */
+    void begin(int sample) {
+      beginRows(samples.get(sample));
+      Rows state = states.get(sample);
+      if (state != null) {
+        w.session().append(state, w.x, 0);
+      }
+    }
+
+    /** Begins a batch of one sequence. */
+    void beginRows(int[] tokens) {
+      w.reserve(tokens.length, tokens.length);
+      TokenRuns run = new TokenRuns(new int[] {0, tokens.length}, new int[] {-1}, new int[] {0});
+      w.session().begin(tokens, run, new Stopwatch());
+    }
+
+    /** Keeps {@code x} as a sample's residual stream. */
+    void keep(int sample) {
+      Session session = w.session();
+      Rows state =
+          states.computeIfAbsent(
+              sample, s -> session.rows(samples.get(s).length, architecture.hidden()));
+      session.append(w.x, state, 0);
+    }
+
+    private void close() {
+      states.values().forEach(Rows::close);
+      w.close();
+    }
+  }
+
+  @Override
+  public void close() {
+    threads.shutdownNow();
+    workers.forEach(Worker::close);
+    rotary.values().forEach(RotaryTables::close);
+  }
+}

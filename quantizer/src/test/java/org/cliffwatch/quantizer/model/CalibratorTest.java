@@ -1,0 +1,154 @@
+package org.cliffwatch.quantizer.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.Stream;
+import org.assertj.core.data.Offset;
+import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.checkpoint.Checkpoint;
+import org.cliffwatch.quantizer.kernel.Backend;
+import org.cliffwatch.quantizer.kernel.Backends;
+import org.cliffwatch.quantizer.scheme.Findings;
+import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.quantizer.scheme.Precisions;
+import org.cliffwatch.quantizer.scheme.Schemes;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class CalibratorTest {
+  /** Of the largest logit: factors are no powers of two, and what they are taken out of rounds. */
+  private static final double ROUNDINGS = 2e-5;
+
+  private static final int SAMPLES = 5;
+  private static final int LENGTH = 12;
+
+  @TempDir Path folder;
+
+  private static List<int[]> samples(Variant variant) {
+    Random random = new Random(7);
+    List<int[]> samples = new ArrayList<>();
+    for (int s = 0; s < SAMPLES; s++) {
+      samples.add(random.ints(LENGTH, 0, variant.vocabulary()).toArray());
+    }
+    return samples;
+  }
+
+  private static Map<Precision, Findings> find(
+      Checkpoint checkpoint, Variant variant, int threads, List<Precision> precisions) {
+    AtomicReference<Double> done = new AtomicReference<>(0.0);
+    try (Calibrator calibrator =
+        new Calibrator(
+            Inventory.of(checkpoint),
+            backend(),
+            samples(variant),
+            threads,
+            share -> done.updateAndGet(sum -> sum + share))) {
+      Map<Precision, Findings> found = calibrator.find(precisions);
+      assertThat(done.get()).isCloseTo(1, Offset.offset(1e-9));
+      return found;
+    }
+  }
+
+  private static Backend backend() {
+    return Backends.open("onednn");
+  }
+
+  private static Precision named(String name) {
+    return Precisions.packaged().named(name);
+  }
+
+  private static List<Precision> calibrated() {
+    return Precisions.packaged().names().stream()
+        .map(CalibratorTest::named)
+        .filter(Schemes::isCalibrated)
+        .toList();
+  }
+
+  private static float[] logits(
+      Checkpoint checkpoint, Variant variant, Precision precision, Findings findings) {
+    long heapBytes = Runtime.getRuntime().maxMemory();
+    try (Decoder decoder =
+        new Decoder(Inventory.of(checkpoint), precision, findings, backend(), heapBytes)) {
+      return decoder.logits(variant.tokens());
+    }
+  }
+
+  static Stream<String> variants() {
+    return Stream.of(Variant.NAMES);
+  }
+
+  /** What is divided out of norms and layers is multiplied into all that read them. */
+  @ParameterizedTest
+  @MethodSource("variants")
+  void whatIsFoldedLeavesTheFunction(String name) throws IOException {
+    Variant variant = Variant.of(name);
+    try (Checkpoint checkpoint = Checkpoint.open(variant.write(folder))) {
+      float[] expected = logits(checkpoint, variant, named("fp32"), null);
+      double largest = 0;
+      for (float logit : expected) {
+        largest = Math.max(largest, Math.abs(logit));
+      }
+      Map<Precision, Findings> found = find(checkpoint, variant, 2, calibrated());
+      for (Precision precision : found.keySet()) {
+        float[] folded = logits(checkpoint, variant, named("fp32"), found.get(precision));
+        for (int i = 0; i < expected.length; i++) {
+          assertThat((double) folded[i])
+              .as("%s, logit %s", precision.name(), i)
+              .isCloseTo(expected[i], Offset.offset(ROUNDINGS * largest));
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("variants")
+  void findsTheSameOnAnyNumberOfThreadsAndBesideOthers(String name) throws IOException {
+    Variant variant = Variant.of(name);
+    try (Checkpoint checkpoint = Checkpoint.open(variant.write(folder))) {
+      Map<Precision, Findings> together = find(checkpoint, variant, 1, calibrated());
+      for (Precision precision : calibrated()) {
+        Findings alone = find(checkpoint, variant, 3, List.of(precision)).get(precision);
+        Findings beside = together.get(precision);
+        assertThat(alone.numbers().keySet()).isEqualTo(beside.numbers().keySet());
+        alone
+            .numbers()
+            .forEach(
+                (what, values) ->
+                    assertThat(values).as(what).containsExactly(beside.numbers().get(what)));
+        assertThat(alone.codes().keySet()).isEqualTo(beside.codes().keySet());
+        alone
+            .codes()
+            .forEach(
+                (what, values) ->
+                    assertThat(values).as(what).containsExactly(beside.codes().get(what)));
+        float[] logits = logits(checkpoint, variant, precision, alone);
+        assertThat(logits).as(precision.name()).doesNotContain(Float.NaN);
+        assertThat(logits).isNotEqualTo(logits(checkpoint, variant, named("fp32"), null));
+      }
+    }
+  }
+
+  @Test
+  void aPrecisionThatWasNotCalibratedIsNotMade() throws IOException {
+    Variant variant = Variant.of("llama-linear");
+    try (Checkpoint checkpoint = Checkpoint.open(variant.write(folder))) {
+      assertThatThrownBy(() -> logits(checkpoint, variant, named("smoothquant"), null))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining(
+              "precision smoothquant: model.layers.0.self_attn.q_proj.weight was");
+      assertThatThrownBy(() -> logits(checkpoint, variant, named("fp8-static"), new Findings()))
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessage("calibration of layers.0.query: input_scale: found 0 numbers, expected 1");
+    }
+  }
+}
