@@ -3,6 +3,7 @@ package org.cliffwatch.jobs;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
@@ -14,6 +15,7 @@ import org.cliffwatch.jobs.present.Summary;
 import org.cliffwatch.jobs.run.Evaluation;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteException;
+import org.cliffwatch.jobs.suite.SuiteReader;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -108,6 +110,12 @@ public final class Evaluate implements Callable<Integer> {
       description = "More precisions: a YAML file like conf/precisions.yaml.")
   private Path precisions;
 
+  @Option(
+      names = "--calibration",
+      paramLabel = "FILE",
+      description = "Text for precisions that look at some; sets the suite's key calibration.")
+  private String calibration;
+
   @Option(names = "--fresh", description = "Scores committed cells again.")
   private boolean fresh;
 
@@ -134,6 +142,12 @@ public final class Evaluate implements Callable<Integer> {
           data.print(Summary.of(evaluation.estimate(plan), spark.getConf()));
         }
         Report.warn(plan.warnings(), System.err);
+        int passes = evaluation.calibrationPasses(plan);
+        if (passes > 0) {
+          System.err.println(
+              "calibration: %s pass%s over checkpoints, beside this"
+                  .formatted(passes, passes == 1 ? "" : "es"));
+        }
         return ExitCode.DONE;
       }
       Evaluation.Outcome outcome = evaluation.run();
@@ -143,6 +157,14 @@ public final class Evaluate implements Callable<Integer> {
   }
 
   private Suite suite() {
+    List<String> sets = new ArrayList<>(this.sets);
+    if (calibration != null) {
+      String file =
+          SuiteReader.hasScheme(calibration)
+              ? calibration
+              : Path.of(calibration).toAbsolutePath().normalize().toString();
+      sets.add("calibration='" + file.replace("'", "''") + "'");
+    }
     if (source.suite != null) {
       return Commands.suite(source.suite, precisions, sets);
     }

@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
@@ -93,6 +94,17 @@ public final class LocalCheckpoints {
     } catch (RuntimeException | Error e) {
       local.close();
       throw e;
+    }
+  }
+
+  /**
+   * Reads a file, after copying it here if need be.
+   *
+   * @throws StorageException if it cannot be copied
+   */
+  public <T> T read(String uri, Function<Path, T> reading) {
+    try (Local local = local(uri)) {
+      return reading.apply(local.path());
     }
   }
 

@@ -1,6 +1,7 @@
 package org.cliffwatch.jobs.plan;
 
 import java.util.List;
+import java.util.Map;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.quantizer.scheme.Precision;
 
@@ -11,6 +12,7 @@ import org.cliffwatch.quantizer.scheme.Precision;
  * @param kernel kernel identity all executors can be
  * @param tasks in the suite's order
  * @param cells by checkpoint, then precision, then task, in the suite's order
+ * @param calibrationTexts where the texts are that precisions are calibrated with, by content hash
  * @param warnings what whoever reads the results must know: a slower backend than wanted, a
  *     checkpoint that cannot be read; a line each
  */
@@ -20,6 +22,7 @@ public record Plan(
     String kernel,
     List<TaskItems> tasks,
     List<Cell> cells,
+    Map<String, String> calibrationTexts,
     List<String> warnings) {
   /** What the scores of the other precisions are compared with; null where they are not. */
   public Precision comparedWith() {

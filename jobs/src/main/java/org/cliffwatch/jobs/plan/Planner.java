@@ -1,6 +1,11 @@
 package org.cliffwatch.jobs.plan;
 
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.Serializable;
+import java.security.DigestOutputStream;
+import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
@@ -36,6 +41,7 @@ import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.kernel.InstructionSet;
 import org.cliffwatch.quantizer.kernel.KernelIdentity;
 import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.quantizer.scheme.Schemes;
 import org.cliffwatch.tasks.definition.PromptVersion;
 import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.definition.Tasks;
@@ -80,9 +86,11 @@ public final class Planner {
   /**
    * @throws SuiteException or either module's InvalidInputException for what the user must mend
    */
-  public Plan plan(Suite suite) {
-    List<CheckpointAt> checkpoints = checkpoints(suite);
+  public Plan plan(Suite asked) {
+    List<CheckpointAt> checkpoints = checkpoints(asked);
     tables.begin();
+    Map<String, String> texts = new HashMap<>();
+    Suite suite = asked.with(calibrated(asked, texts));
     List<TaskItems> items =
         suite.tasks().stream().map(data -> items(data, suite.maxRejectedItems())).toList();
     Offer offer = kernel(suite);
@@ -114,7 +122,46 @@ public final class Planner {
     if (offer.warning() != null) {
       warnings.add(offer.warning());
     }
-    return new Plan(suite, backend, kernel, items, cells, warnings);
+    return new Plan(suite, backend, kernel, items, cells, texts, warnings);
+  }
+
+  /**
+   * The suite's precisions, those that look at text known by its content. Reads every text once.
+   *
+   * @param texts receives where each is, by content hash
+   */
+  private List<Precision> calibrated(Suite suite, Map<String, String> texts) {
+    Map<String, String> hashes = new HashMap<>();
+    List<Precision> precisions = new ArrayList<>();
+    for (Precision precision : suite.precisions()) {
+      if (!Schemes.isCalibrated(precision)) {
+        precisions.add(precision);
+        continue;
+      }
+      String text = precision.calibrationText().orElse(suite.calibration());
+      if (text == null) {
+        throw new SuiteException(
+            suite.origin()
+                + ": precision "
+                + precision.name()
+                + ": found no calibration text, expected 'calibration: FILE' (or --calibration"
+                + " FILE)");
+      }
+      String hash = hashes.computeIfAbsent(text, this::hash);
+      texts.put(hash, text);
+      precisions.add(precision.calibratedWith(hash));
+    }
+    return precisions;
+  }
+
+  private String hash(String text) {
+    try (InputStream in = new HadoopFiles(configuration).open(text)) {
+      MessageDigest digest = Sha256.digest();
+      in.transferTo(new DigestOutputStream(OutputStream.nullOutputStream(), digest));
+      return Sha256.hex(digest);
+    } catch (IOException e) {
+      throw new SuiteException("calibration: cannot read " + text + ": " + e.getMessage());
+    }
   }
 
   private static Optional<String> ignoredFields(List<FingerprintedCheckpoint> checkpoints) {
@@ -382,13 +429,13 @@ public final class Planner {
     String comparableKey =
         ComparableKey.of(
             items.definition(), items.hash(), items.set().promptVersion(), suite.bos());
-    String recipe = recipe(precision);
+    String recipe = Recipe.of(precision);
     String id =
         Sha256.of(
             "checkpoint",
             checkpoint.identity(),
             "precision",
-            compared ? recipe + " kl " + recipe(baseline) : recipe,
+            compared ? recipe + " kl " + Recipe.of(baseline) : recipe,
             "comparable",
             comparableKey,
             "items",
@@ -411,16 +458,5 @@ public final class Planner {
         compared,
         checkpoint.refusal() == null && there.contains(id),
         there.stream().filter(other -> !other.equals(id)).toList());
-  }
-
-  /** What the precision does, not what it is called. */
-  private static String recipe(Precision precision) {
-    return String.join(
-        " ",
-        precision.scheme(),
-        Integer.toString(precision.weightBits()),
-        Integer.toString(precision.activationBits()),
-        precision.compute().toString(),
-        new TreeMap<>(precision.options()).toString());
   }
 }

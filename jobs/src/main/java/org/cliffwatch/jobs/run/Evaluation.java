@@ -29,7 +29,7 @@ import org.cliffwatch.jobs.table.Tables;
  * The way of the data, a call a stage:
  *
  * <pre>
- *   suite ─► plan ─► scores ─► metrics, degradation ─► runs
+ *   suite ─► plan ─► calibration ─► scores ─► metrics, degradation ─► runs
  * </pre>
  */
 public final class Evaluation {
@@ -79,8 +79,10 @@ public final class Evaluation {
       if (reused > 0) {
         progress.line(reused + " of " + plan.cells().size() + " cells are committed already");
       }
+      Map<String, String> uncalibrated =
+          new Calibrations(spark, plan, output).make(Scoring.pending(plan, fresh), progress);
       Map<StoredCell, CellReport> reports =
-          new Scoring(spark, plan, output, runId, fresh).score(progress);
+          new Scoring(spark, plan, output, runId, fresh, uncalibrated).score(progress);
       progress.end();
       List<SliceResult> results = aggregate(plan, reports);
       int failed = results.stream().mapToInt(result -> result.failures().size()).sum();
@@ -100,9 +102,14 @@ public final class Evaluation {
     return plan;
   }
 
+  /** Passes over checkpoints that calibration would take, which estimates do not count. */
+  public int calibrationPasses(Plan plan) {
+    return new Calibrations(spark, plan, output).count(Scoring.pending(plan, fresh));
+  }
+
   /** What running a plan is expected to take. */
   public Estimate estimate(Plan plan) {
-    return new Scoring(spark, plan, output, runId, fresh).estimate();
+    return new Scoring(spark, plan, output, runId, fresh, Map.of()).estimate();
   }
 
   private List<SliceResult> aggregate(Plan plan, Map<StoredCell, CellReport> reports) {

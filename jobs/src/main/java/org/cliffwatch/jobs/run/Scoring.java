@@ -72,8 +72,15 @@ final class Scoring {
   /**
    * @param output folder of the tables
    * @param runId names what is scored again where {@code fresh}
+   * @param uncalibrated why calibrations were not made, by their keys
    */
-  Scoring(JavaSparkContext spark, Plan plan, String output, String runId, boolean fresh) {
+  Scoring(
+      JavaSparkContext spark,
+      Plan plan,
+      String output,
+      String runId,
+      boolean fresh,
+      Map<String, String> uncalibrated) {
     this.spark = spark;
     this.plan = plan;
     this.settings =
@@ -87,6 +94,7 @@ final class Scoring {
             plan.suite().selfCheck(),
             plan.suite().shardItems(),
             fresh ? runId : null,
+            uncalibrated,
             retries(spark.getConf()));
     this.files = new CellFiles(output, spark.hadoopConfiguration(), settings.fresh());
   }

@@ -1,6 +1,7 @@
 package org.cliffwatch.jobs.run;
 
 import java.io.Serializable;
+import java.util.Map;
 import org.cliffwatch.quantizer.scheme.Precision;
 
 /**
@@ -13,6 +14,7 @@ import org.cliffwatch.quantizer.scheme.Precision;
  * @param selfCheck share of the items of which a choice is scored a second time, alone
  * @param chunk items scored between two looks at the clock
  * @param fresh the run's name where committed cells are scored again; else null
+ * @param uncalibrated why calibrations were not made, by their keys
  * @param retries whether Spark tries a failed task again
  */
 record ScoringSettings(
@@ -25,6 +27,7 @@ record ScoringSettings(
     double selfCheck,
     int chunk,
     String fresh,
+    Map<String, String> uncalibrated,
     boolean retries)
     implements Serializable {
   private static final long serialVersionUID = 1L;

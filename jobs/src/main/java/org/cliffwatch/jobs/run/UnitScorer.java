@@ -11,6 +11,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.TaskContext;
 import org.apache.spark.TaskKilledException;
@@ -23,6 +25,7 @@ import org.cliffwatch.jobs.executor.ModelMemory;
 import org.cliffwatch.jobs.plan.Costs;
 import org.cliffwatch.jobs.plan.Estimate;
 import org.cliffwatch.jobs.plan.Piece;
+import org.cliffwatch.jobs.plan.Recipe;
 import org.cliffwatch.jobs.plan.Sha256;
 import org.cliffwatch.jobs.plan.Unit;
 import org.cliffwatch.jobs.plan.Visit;
@@ -31,9 +34,13 @@ import org.cliffwatch.jobs.run.CellFiles.Part;
 import org.cliffwatch.jobs.table.ScoreRow;
 import org.cliffwatch.jobs.table.StorageException;
 import org.cliffwatch.jobs.table.StoredCell;
+import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.calibration.FindingsFile;
 import org.cliffwatch.quantizer.kernel.Backends;
+import org.cliffwatch.quantizer.scheme.Findings;
 import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.quantizer.scheme.Schemes;
 import org.cliffwatch.quantizer.score.BosRule;
 import org.cliffwatch.quantizer.score.EncodedRequests;
 import org.cliffwatch.quantizer.score.Request;
@@ -347,7 +354,23 @@ final class UnitScorer implements Serializable {
                 settings.seed()),
             () ->
                 new LocalCheckpoints(hadoop.value().value())
-                    .open(visit.checkpoint().checkpoint().uri()));
+                    .open(visit.checkpoint().checkpoint().uri()),
+            () -> findings(visit, precision));
+  }
+
+  /** What calibration found for a checkpoint and a precision; null where it needs none. */
+  private Findings findings(Visit visit, Precision precision) {
+    if (!Schemes.isCalibrated(precision)) {
+      return null;
+    }
+    String key = Recipe.calibrationKey(visit.checkpoint().identity(), precision, settings.kernel());
+    String refusal = settings.uncalibrated().get(key);
+    if (refusal != null) {
+      throw new InvalidInputException(refusal);
+    }
+    Configuration configuration = hadoop.value().value();
+    Path file = new Tables(new Path(settings.output()), configuration).calibration(key);
+    return new LocalCheckpoints(configuration).read(file.toString(), FindingsFile::read);
   }
 
   private static List<Request> requests(Questions questions, List<ItemRecord> records) {

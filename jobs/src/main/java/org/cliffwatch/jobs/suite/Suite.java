@@ -12,6 +12,8 @@ import org.cliffwatch.quantizer.scheme.Precision;
  * @param name the suite's name in {@code runs}
  * @param origin the suite's file, or {@code command line}
  * @param precisions rows of {@code conf/precisions.yaml}, of a file like it, or of the suite's own
+ * @param calibration text for precisions that look at some and whose rows name none: a path or URI;
+ *     or null
  * @param baseline name of one of {@code precisions}: what degradation is measured against
  * @param shardItems items a Spark task scores
  * @param seed of replicas' nudges, of the self-check's sample and of bootstraps
@@ -29,6 +31,7 @@ public record Suite(
     String origin,
     List<CheckpointSeries> checkpoints,
     List<Precision> precisions,
+    String calibration,
     String baseline,
     List<TaskData> tasks,
     int shardItems,
@@ -41,6 +44,28 @@ public record Suite(
     double selfCheck,
     int maxRejectedItems,
     String configuration) {
+
+  /** The same with other precisions of the same names. */
+  public Suite with(List<Precision> others) {
+    return new Suite(
+        name,
+        origin,
+        checkpoints,
+        others,
+        calibration,
+        baseline,
+        tasks,
+        shardItems,
+        seed,
+        backend,
+        kernel,
+        bos,
+        kl,
+        replicas,
+        selfCheck,
+        maxRejectedItems,
+        configuration);
+  }
 
   /** The precision that degradation is measured against. */
   public Precision baselinePrecision() {

@@ -18,6 +18,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.cliffwatch.jobs.suite.Suite.CheckpointSeries;
 import org.cliffwatch.jobs.suite.Suite.TaskData;
+import org.cliffwatch.quantizer.scheme.Calibration;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.tasks.Suggestion;
@@ -33,6 +34,7 @@ public final class SuiteReader {
           "name",
           "checkpoints",
           "precisions",
+          "calibration",
           "baseline",
           "tasks",
           "shard_items",
@@ -187,7 +189,9 @@ public final class SuiteReader {
     }
     root.allowOnly(KEYS);
     List<CheckpointSeries> checkpoints = checkpoints(root.required("checkpoints"), folder);
-    List<Precision> precisions = precisions(root.required("precisions"));
+    List<Precision> precisions = precisions(root.required("precisions"), folder);
+    YamlValue calibrationValue = root.field("calibration");
+    String calibration = calibrationValue == null ? null : resolve(calibrationValue.text(), folder);
     List<String> names = precisions.stream().map(Precision::name).toList();
     String baseline = names.get(0);
     YamlValue baselineValue = root.field("baseline");
@@ -199,6 +203,7 @@ public final class SuiteReader {
         origin,
         checkpoints,
         precisions,
+        calibration,
         baseline,
         tasks(root.required("tasks"), folder),
         (int) integer(root, "shard_items", 64, 1, 1_000_000),
@@ -300,13 +305,13 @@ public final class SuiteReader {
   }
 
   /** Names, or rows as {@code conf/precisions.yaml} has them with a name of their own. */
-  private List<Precision> precisions(YamlValue list) {
+  private List<Precision> precisions(YamlValue list, String folder) {
     List<Precision> rows = new ArrayList<>();
     Set<String> names = new HashSet<>();
     for (YamlValue value : nonEmpty(list)) {
       Precision row =
           value.isMapping()
-              ? own(value)
+              ? own(value, folder)
               : knownPrecisions.named(value.oneOf(new TreeSet<>(knownPrecisions.names())));
       if (!names.add(row.name())) {
         throw value.wrong("each precision once");
@@ -316,10 +321,11 @@ public final class SuiteReader {
     return rows;
   }
 
-  private Precision own(YamlValue row) {
+  private Precision own(YamlValue row, String folder) {
     String name = partitionName(row.required("name"));
     Map<String, String> keys = row.texts();
     keys.remove("name");
+    keys.computeIfPresent(Calibration.TEXT, (key, text) -> resolve(text, folder));
     return knownPrecisions.added(row.place(), name, keys);
   }
 

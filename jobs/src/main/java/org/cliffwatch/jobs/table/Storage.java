@@ -78,6 +78,24 @@ final class Storage {
     }
   }
 
+  /** As {@link #put}, of a file on this machine. */
+  static void upload(
+      java.nio.file.Path content, Path file, Path staging, Configuration configuration)
+      throws IOException {
+    FileSystem files = file.getFileSystem(configuration);
+    Path here = new Path(content.toUri());
+    if (isObjectStore(file, configuration)) {
+      files.copyFromLocalFile(false, true, here, file);
+      return;
+    }
+    Path unfinished = new Path(staging, file.getName() + "." + UUID.randomUUID());
+    files.copyFromLocalFile(false, true, here, unfinished);
+    if (files instanceof LocalFileSystem local) {
+      Files.deleteIfExists(local.pathToFile(local.getChecksumFile(unfinished)).toPath());
+    }
+    replace(files, file, unfinished, configuration);
+  }
+
   private static void putObject(FileSystem files, Path file, byte[] content) throws IOException {
     FSDataOutputStream out = files.create(file, true);
     try {

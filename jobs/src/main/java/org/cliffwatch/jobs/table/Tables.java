@@ -292,6 +292,20 @@ public final class Tables {
     return new Path(root, ".staging");
   }
 
+  /**
+   * What calibration found; outside every table.
+   *
+   * @param key of the content that it was found of
+   */
+  public Path calibration(String key) {
+    return new Path(new Path(root, "calibration"), key + ".safetensors");
+  }
+
+  /** Makes a file, or replaces it, in one step, of one on this machine. */
+  public void upload(java.nio.file.Path content, Path file) throws IOException {
+    Storage.upload(content, file, staging(), configuration);
+  }
+
   /** Copies that {@code sql.sh} makes of {@code scores}; outside every table too. */
   public Path packed() {
     return new Path(root, ".packed");

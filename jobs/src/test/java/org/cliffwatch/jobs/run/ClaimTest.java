@@ -33,7 +33,7 @@ class ClaimTest {
                 List.of("copa=d"),
                 java.util.OptionalInt.empty(),
                 List.of("seed=" + seed));
-    return new Plan(suite, "onednn", "onednn-1", List.of(), List.of(), List.of());
+    return new Plan(suite, "onednn", "onednn-1", List.of(), List.of(), Map.of(), List.of());
   }
 
   private Claim take(String run, int seed) {

@@ -88,7 +88,8 @@ class ClusterTest {
       }
       ConcurrentLinkedQueue<String> failures = new ConcurrentLinkedQueue<>();
       spark.sc().addSparkListener(failures(failures));
-      Scoring scoring = new Scoring(spark, plan, folder.resolve("late").toString(), "run", false);
+      Scoring scoring =
+          new Scoring(spark, plan, folder.resolve("late").toString(), "run", false, Map.of());
       assertThat(scoring.score(new Progress(System.err)).values())
           .hasSize(2)
           .allMatch(CellReport::committed);
@@ -139,7 +140,7 @@ class ClusterTest {
         Plan plan = new Planner(spark, folder.resolve("out").toString()).plan(suite);
         Files.createFile(armed);
         Map<StoredCell, CellReport> reports =
-            new Scoring(spark, plan, folder.resolve("out").toString(), "run", false)
+            new Scoring(spark, plan, folder.resolve("out").toString(), "run", false, Map.of())
                 .score(new Progress(System.err));
         assertThat(reports).hasSize(2);
         reports.forEach(

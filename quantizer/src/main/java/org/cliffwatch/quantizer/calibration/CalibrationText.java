@@ -94,12 +94,14 @@ public final class CalibrationText {
       Collections.shuffle(order, new Random(calibration.seed()));
     }
     int length = Math.min(window, calibration.length());
+    boolean isExact = calibration.samples() != null;
+    int most = isExact ? calibration.samples() : Calibration.MOST;
     List<int[]> samples = new ArrayList<>();
     int[] sample = new int[length];
     int filled = 0;
     for (String document : order) {
       int[] tokens = tokenizer.encode(document, true);
-      for (int at = 0; at < tokens.length && samples.size() < calibration.samples(); ) {
+      for (int at = 0; at < tokens.length && samples.size() < most; ) {
         int step = Math.min(tokens.length - at, length - filled);
         System.arraycopy(tokens, at, sample, filled, step);
         at += step;
@@ -110,13 +112,16 @@ public final class CalibrationText {
           filled = 0;
         }
       }
-      if (samples.size() == calibration.samples()) {
+      if (samples.size() == most) {
         return samples;
       }
+    }
+    if (!isExact && !samples.isEmpty()) {
+      return samples;
     }
     throw new InvalidInputException(
         ("%s: found text for %s samples of %s tokens, expected %s: give more, or set"
                 + " calibration_samples or calibration_length of the precision")
-            .formatted(origin, samples.size(), length, calibration.samples()));
+            .formatted(origin, samples.size(), length, isExact ? most : "1 or more"));
   }
 }

@@ -16,6 +16,7 @@ final class Progress {
   private long said = started;
   private long lines;
   private long tokens;
+  private double calibrated;
 
   Progress(PrintStream out) {
     this.out = out;
@@ -29,6 +30,28 @@ final class Progress {
       said = System.nanoTime();
       out.println(rates());
     }
+  }
+
+  /** A share of the calibration, of which all is 1. */
+  void calibrated(double share) {
+    calibrated += share;
+    if (System.nanoTime() - said > PERIOD_NANOS) {
+      said = System.nanoTime();
+      out.println(calibration());
+    }
+  }
+
+  /** All is calibrated. */
+  void endCalibration() {
+    out.println(calibration());
+  }
+
+  private String calibration() {
+    return String.format(
+        Locale.ROOT,
+        "calibrated %.0f %%, %.1f s",
+        100 * calibrated,
+        (System.nanoTime() - started) / 1e9);
   }
 
   void end(int errors, Scorer scorer) {

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.BufferedReader;
 import java.io.BufferedWriter;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -20,11 +21,17 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.calibration.CalibrationText;
+import org.cliffwatch.quantizer.calibration.CheckpointCalibration;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
+import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.kernel.KernelIdentity;
 import org.cliffwatch.quantizer.model.Inventory;
+import org.cliffwatch.quantizer.scheme.Findings;
+import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Precisions;
+import org.cliffwatch.quantizer.scheme.Schemes;
 import org.cliffwatch.quantizer.score.BosRule;
 import org.cliffwatch.quantizer.score.Request;
 import org.cliffwatch.quantizer.score.Score;
@@ -84,6 +91,14 @@ public final class ScoreCommand implements Callable<Integer> {
       paramLabel = "FILE",
       description = "more precisions: a YAML file like conf/precisions.yaml")
   private Path precisions;
+
+  @Option(
+      names = "--calibration",
+      paramLabel = "FILE",
+      description =
+          "text for a precision that looks at some: a document a line, or in a .jsonl file the"
+              + " \"text\" of each line's object")
+  private Path calibration;
 
   @Option(names = "--requests", required = true, paramLabel = "F.jsonl", description = "requests")
   private Path requests;
@@ -145,10 +160,12 @@ public final class ScoreCommand implements Callable<Integer> {
               ? "--threads: found " + threads + ", expected at least 1"
               : "--replica: found " + replica + ", expected at least 0");
     }
-    var row = Precisions.packagedAnd(precisions).named(precision);
+    Precision row = Precisions.packagedAnd(precisions).named(precision);
+    Backend kernel = Backends.open(backend);
     try (Checkpoint opened = Checkpoint.open(checkpoint);
         BufferedReader lines = open(requests);
-        Scorer scorer = Scorer.open(opened, row, Backends.open(backend), bos, seed)) {
+        Scorer scorer =
+            Scorer.open(opened, row, calibrated(opened, row, kernel), kernel, bos, seed)) {
       System.err.printf(
           "%s: %s on %s, %d threads%n", checkpoint, precision, scorer.kernel(), threads);
       Inventory.of(opened)
@@ -167,6 +184,31 @@ public final class ScoreCommand implements Callable<Integer> {
       return errors == 0 ? Launcher.DONE : Launcher.PARTLY_FAILED;
     } catch (NoSuchFileException e) {
       throw new InvalidInputException(e.getFile() + ": no such file or folder", e);
+    }
+  }
+
+  /** What a precision that looks at text finds in it; null for others. */
+  private Findings calibrated(Checkpoint opened, Precision row, Backend kernel) throws IOException {
+    if (!Schemes.isCalibrated(row)) {
+      return null;
+    }
+    Path text = row.calibrationText().map(Path::of).orElse(calibration);
+    if (text == null) {
+      throw new InvalidInputException(
+          "precision "
+              + row.name()
+              + ": found no calibration text, expected --calibration FILE or 'calibration' in its"
+              + " row");
+    }
+    Progress progress = new Progress(System.err);
+    try (InputStream in = Files.newInputStream(text)) {
+      CalibrationText documents = CalibrationText.read(text.toString(), in);
+      Findings found =
+          CheckpointCalibration.find(
+                  opened, List.of(row), documents, kernel, threads, progress::calibrated)
+              .get(row);
+      progress.endCalibration();
+      return found;
     }
   }
 

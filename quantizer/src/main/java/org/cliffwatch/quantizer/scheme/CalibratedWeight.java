@@ -42,14 +42,15 @@ public final class CalibratedWeight implements WeightRows {
   /**
    * A weight's findings.
    *
-   * @throws IllegalStateException if it was not calibrated
+   * @throws InvalidInputException if it was not calibrated
    */
   static CalibratedWeight of(WeightRows weight, Precision precision) {
     if (weight instanceof CalibratedWeight calibrated) {
       return calibrated;
     }
-    throw new IllegalStateException(
-        "precision %s: %s was not calibrated".formatted(precision.name(), weight.name()));
+    throw new InvalidInputException(
+        "precision %s: found no calibration of %s, expected text to calibrate it with, or a precision that needs none"
+            .formatted(precision.name(), weight.name()));
   }
 
   /**

@@ -27,9 +27,15 @@ final class Options {
 
   /** An integer that meets a condition. */
   int integer(String key, int absent, Predicate<Integer> condition, String expected) {
+    Integer value = optionalInteger(key, condition, expected);
+    return value == null ? absent : value;
+  }
+
+  /** As {@link #integer}; null where there is none. */
+  Integer optionalInteger(String key, Predicate<Integer> condition, String expected) {
     String text = text(key);
     if (text == null) {
-      return absent;
+      return null;
     }
     try {
       int value = Integer.parseInt(text);

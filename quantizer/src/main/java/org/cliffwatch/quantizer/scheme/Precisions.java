@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.regex.Pattern;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.FloatType;
 
@@ -23,6 +24,8 @@ public final class Precisions {
   private static final List<String> KEYS =
       List.of("scheme", "weight_bits", "activation_bits", "compute");
 
+  private static final Pattern SCHEME = Pattern.compile("[a-zA-Z][a-zA-Z0-9+.-]*:");
+
   private final String file;
   private final Map<String, Precision> rows;
 
@@ -31,7 +34,10 @@ public final class Precisions {
     this.rows = rows;
   }
 
-  private static Precisions of(String file, JsonNode root) {
+  /**
+   * @param folder what paths in the rows are relative to, or null
+   */
+  private static Precisions of(String file, Path folder, JsonNode root) {
     if (!root.isObject()) {
       throw new InvalidInputException(file + ": expected a mapping of precision names to rows");
     }
@@ -51,6 +57,7 @@ public final class Precisions {
                         }
                         keys.put(key.getKey(), key.getValue().asText());
                       });
+              keys.computeIfPresent(Calibration.TEXT, (key, text) -> resolved(text, folder));
               rows.put(row.getKey(), row(file, row.getKey(), keys));
             });
     return new Precisions(file, rows);
@@ -62,7 +69,7 @@ public final class Precisions {
       if (in == null) {
         throw new IllegalStateException(PACKAGED + " is not on the class path");
       }
-      return of("conf/precisions.yaml", parse("conf/precisions.yaml", in));
+      return of("conf/precisions.yaml", null, parse("conf/precisions.yaml", in));
     } catch (IOException e) {
       throw new IllegalStateException("cannot read " + PACKAGED, e);
     }
@@ -77,12 +84,20 @@ public final class Precisions {
   /** Reads a file of the same form. */
   public static Precisions load(Path path) {
     try (InputStream in = Files.newInputStream(path)) {
-      return of(path.toString(), parse(path.toString(), in));
+      Path folder = path.toAbsolutePath().getParent();
+      return of(path.toString(), folder, parse(path.toString(), in));
     } catch (NoSuchFileException e) {
       throw new InvalidInputException(path + ": no such file; expected a precisions file");
     } catch (IOException e) {
       throw new InvalidInputException(path + ": cannot be read: " + e.getMessage());
     }
+  }
+
+  /** A path as seen from the file that holds it; what has a scheme is left. */
+  private static String resolved(String path, Path folder) {
+    return folder == null || SCHEME.matcher(path).lookingAt()
+        ? path
+        : folder.resolve(path).normalize().toString();
   }
 
   /**

@@ -1,0 +1,239 @@
+package org.cliffwatch.jobs.run;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.Serializable;
+import java.nio.file.Files;
+import java.security.DigestInputStream;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.SparkConf;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.util.SerializableConfiguration;
+import org.cliffwatch.jobs.executor.LocalCheckpoints;
+import org.cliffwatch.jobs.plan.Cell;
+import org.cliffwatch.jobs.plan.FingerprintedCheckpoint;
+import org.cliffwatch.jobs.plan.Plan;
+import org.cliffwatch.jobs.plan.Recipe;
+import org.cliffwatch.jobs.plan.Sha256;
+import org.cliffwatch.jobs.table.StorageException;
+import org.cliffwatch.jobs.table.Tables;
+import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.calibration.CalibrationText;
+import org.cliffwatch.quantizer.calibration.CheckpointCalibration;
+import org.cliffwatch.quantizer.calibration.FindingsFile;
+import org.cliffwatch.quantizer.checkpoint.Checkpoint;
+import org.cliffwatch.quantizer.kernel.Backends;
+import org.cliffwatch.quantizer.scheme.Calibration;
+import org.cliffwatch.quantizer.scheme.Findings;
+import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.quantizer.scheme.Schemes;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Checkpoints × precisions that look at text → files of what they find in it, in the output's
+ * folder {@code calibration/} by the hash of all that they depend on: what is there is not made
+ * again.
+ *
+ * <p>One Spark task a checkpoint and pass: precisions that can share one do ({@link
+ * org.cliffwatch.quantizer.model.Calibrator}). Each costs about samples · length tokens of scoring
+ * in float32 a pass, and one file a precision; nothing of it passes the driver.
+ */
+final class Calibrations {
+  private static final Logger LOG = LoggerFactory.getLogger(Calibrations.class);
+
+  private final JavaSparkContext spark;
+  private final Plan plan;
+  private final String output;
+  private final Tables tables;
+
+  Calibrations(JavaSparkContext spark, Plan plan, String output) {
+    this.spark = spark;
+    this.plan = plan;
+    this.output = output;
+    this.tables = new Tables(new Path(output), spark.hadoopConfiguration());
+  }
+
+  /**
+   * Precisions of a checkpoint that go through it together.
+   *
+   * @param text where the calibration text is
+   * @param hash of its content
+   */
+  private record Pass(
+      FingerprintedCheckpoint checkpoint, String text, String hash, List<Precision> precisions)
+      implements Serializable {
+    private static final long serialVersionUID = 1L;
+  }
+
+  /**
+   * Makes what is missing for cells.
+   *
+   * @return why what could not be made was not, by its key
+   */
+  Map<String, String> make(List<Cell> cells, Progress progress) {
+    List<Pass> passes = passes(cells);
+    if (passes.isEmpty()) {
+      return Map.of();
+    }
+    int precisions = passes.stream().mapToInt(pass -> pass.precisions().size()).sum();
+    progress.line(
+        "calibrating %s precision%s in %s pass%s over checkpoints"
+            .formatted(
+                precisions,
+                precisions == 1 ? "" : "s",
+                passes.size(),
+                passes.size() == 1 ? "" : "es"));
+    spark.sc().setJobDescription("calibration");
+    Task task =
+        new Task(
+            output,
+            plan.kernel(),
+            threads(passes.size()),
+            spark.broadcast(new SerializableConfiguration(spark.hadoopConfiguration())));
+    Map<String, String> refusals = new HashMap<>();
+    spark.parallelize(passes, passes.size()).map(task::run).collect().forEach(refusals::putAll);
+    return refusals;
+  }
+
+  /** How many passes {@link #make} would take. */
+  int count(List<Cell> cells) {
+    return passes(cells).size();
+  }
+
+  /** The slots of an executor that passes leave free. */
+  private int threads(int passes) {
+    SparkConf conf = spark.getConf();
+    int own = Math.max(1, Scoring.slots(spark) / passes);
+    int anExecutor = spark.sc().isLocal() ? Scoring.slots(spark) : Scoring.slotsAnExecutor(conf);
+    return Math.min(own, anExecutor);
+  }
+
+  private List<Pass> passes(List<Cell> cells) {
+    record Shared(String checkpoint, Calibration calibration, String text, Precision alone) {}
+    Map<Shared, Pass> passes = new LinkedHashMap<>();
+    Map<String, Boolean> asked = new HashMap<>();
+    for (Cell cell : cells) {
+      Precision precision = cell.precision();
+      if (!Schemes.isCalibrated(precision)) {
+        continue;
+      }
+      FingerprintedCheckpoint checkpoint = cell.checkpoint();
+      String key = Recipe.calibrationKey(checkpoint.identity(), precision, plan.kernel());
+      if (asked.put(key, true) != null || exists(key)) {
+        continue;
+      }
+      String hash = precision.calibrationText().orElseThrow();
+      boolean isAlone = Schemes.of(precision).followsQuantized();
+      passes
+          .computeIfAbsent(
+              new Shared(
+                  checkpoint.identity(),
+                  Calibration.of(precision),
+                  hash,
+                  isAlone ? precision : null),
+              of ->
+                  new Pass(checkpoint, plan.calibrationTexts().get(hash), hash, new ArrayList<>()))
+          .precisions()
+          .add(precision);
+    }
+    return List.copyOf(passes.values());
+  }
+
+  private boolean exists(String key) {
+    Path file = tables.calibration(key);
+    try {
+      return file.getFileSystem(spark.hadoopConfiguration()).exists(file);
+    } catch (IOException e) {
+      throw new StorageException("cannot look for " + file, e);
+    }
+  }
+
+  /** Runs on an executor. */
+  private record Task(
+      String output, String kernel, int threads, Broadcast<SerializableConfiguration> hadoop)
+      implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    /** Why what was not made was not, by its key. */
+    Map<String, String> run(Pass pass) {
+      try {
+        make(pass);
+        return Map.of();
+      } catch (IOException | RuntimeException | OutOfMemoryError e) {
+        LOG.warn("calibration of {}", pass.checkpoint().checkpoint(), e);
+        Map<String, String> refusals = new TreeMap<>();
+        for (Precision precision : pass.precisions()) {
+          refusals.put(
+              Recipe.calibrationKey(pass.checkpoint().identity(), precision, kernel),
+              "calibration: "
+                  + (e instanceof InvalidInputException ? e.getMessage() : UnitScorer.message(e)));
+        }
+        return refusals;
+      }
+    }
+
+    private void make(Pass pass) throws IOException {
+      Tables tables = new Tables(new Path(output), hadoop.value().value());
+      CalibrationText text = text(pass);
+      try (Checkpoint checkpoint =
+          new LocalCheckpoints(hadoop.value().value()).open(pass.checkpoint().checkpoint().uri())) {
+        Map<Precision, Findings> found =
+            CheckpointCalibration.find(
+                checkpoint,
+                pass.precisions(),
+                text,
+                Backends.openKernel(kernel),
+                threads,
+                share -> {});
+        for (Map.Entry<Precision, Findings> each : found.entrySet()) {
+          String key = Recipe.calibrationKey(pass.checkpoint().identity(), each.getKey(), kernel);
+          java.nio.file.Path local = Files.createTempFile("cliffwatch-calibration", ".safetensors");
+          try {
+            FindingsFile.write(local, each.getValue(), description(pass, each.getKey()));
+            tables.upload(local, tables.calibration(key));
+          } finally {
+            Files.deleteIfExists(local);
+          }
+        }
+      }
+    }
+
+    private Map<String, String> description(Pass pass, Precision precision) {
+      Map<String, String> description = new TreeMap<>(precision.options());
+      description.put("checkpoint", pass.checkpoint().identity());
+      description.put("kernel", kernel);
+      description.put("scheme", precision.scheme());
+      return description;
+    }
+
+    private CalibrationText text(Pass pass) throws IOException {
+      Path file = new Path(pass.text());
+      MessageDigest digest = Sha256.digest();
+      CalibrationText text;
+      try (InputStream in =
+          new DigestInputStream(file.getFileSystem(hadoop.value().value()).open(file), digest)) {
+        text = CalibrationText.read(pass.text(), in);
+      }
+      String hash = Sha256.hex(digest);
+      if (!hash.equals(pass.hash())) {
+        throw new InvalidInputException(
+            pass.text()
+                + ": found content "
+                + hash
+                + ", expected "
+                + pass.hash()
+                + ": it was replaced since the run was planned");
+      }
+      return text;
+    }
+  }
+}
