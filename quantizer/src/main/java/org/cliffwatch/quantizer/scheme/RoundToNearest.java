@@ -37,7 +37,7 @@ final class RoundToNearest implements Scheme {
      */
     AWQ,
     /**
-     * IST-DASLab/gptq, {@code quant.py}: m and M including 0, ±1 where both are 0; symmetric ones
+     * IST-DASLab/gptq, {@code quant.py}: m and M including 0, ±1 where s would be 0; symmetric ones
      * mirrored only where some element is negative, z = 2^(bits − 1); s = (M − m) / Q, q = rint(w /
      * s) + z.
      */
@@ -129,6 +129,11 @@ final class RoundToNearest implements Scheme {
         });
   }
 
+  /** The grid of {@link Grid#GPTQ} of {@code v[0 .. n)}. */
+  static RowQuantizer.Grid gptqGrid(int bits, boolean symmetric, float[] v, int n) {
+    return grid(new Recipe(bits, n, symmetric, Grid.GPTQ), v, n);
+  }
+
   private static RowQuantizer.Grid grid(Recipe recipe, float[] v, int n) {
     float min = v[0];
     float max = v[0];
@@ -169,7 +174,7 @@ final class RoundToNearest implements Scheme {
           min = min < 0 ? -largest : min;
           max = largest;
         }
-        if (min == 0 && max == 0) {
+        if ((max - min) / levels == 0) {
           min = -1;
           max = 1;
         }
