@@ -287,6 +287,27 @@ public final class CodedWeight implements WeightRows {
     }
   }
 
+  /** (rows, columns) codes, unsigned, a byte each. */
+  byte[] codes() {
+    byte[] codes = new byte[Math.multiplyExact(rows, columns)];
+    for (int r = 0; r < rows; r++) {
+      for (int c = 0; c < columns; c++) {
+        codes[r * columns + c] = (byte) (words.getInt(word(r, c)) >>> shift(c) & (1 << bits) - 1);
+      }
+    }
+    return codes;
+  }
+
+  /** Scales by block. */
+  float[] scales() {
+    return scales.scales().clone();
+  }
+
+  /** Zero points by block; null: all are 0. */
+  float[] zeros() {
+    return scales.zeros() == null ? null : scales.zeros().clone();
+  }
+
   /** Bits that a code takes: 4 or 8. */
   public int bits() {
     return bits;

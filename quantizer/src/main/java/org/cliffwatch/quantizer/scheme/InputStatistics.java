@@ -15,6 +15,7 @@ public final class InputStatistics {
   private final int columns;
   private final boolean keepsMeans;
   private final boolean keepsRows;
+  private final GramMatrix gram;
   private final float[] largest;
   private final double[] sums;
   private final List<Float> largestOfSamples = new ArrayList<>();
@@ -30,6 +31,7 @@ public final class InputStatistics {
     this.columns = columns;
     this.keepsMeans = wanted.contains(Statistic.MEAN_MAGNITUDE);
     this.keepsRows = wanted.contains(Statistic.ROWS);
+    this.gram = wanted.contains(Statistic.GRAM) ? new GramMatrix(columns) : null;
     this.largest = new float[columns];
     this.sums = new double[columns];
   }
@@ -57,6 +59,9 @@ public final class InputStatistics {
       }
     }
     largestOfSamples.add(most);
+    if (gram != null) {
+      gram.add(x, rows);
+    }
     if (keepsRows) {
       samples.add(x);
     }
@@ -90,6 +95,11 @@ public final class InputStatistics {
       means[c] = (float) (sums[c] / rows);
     }
     return means;
+  }
+
+  /** Σ x xᵀ. */
+  GramMatrix gram() {
+    return gram;
   }
 
   /** (rows of a sample, columns) of every sample. */

@@ -48,8 +48,7 @@ final class RoundToNearest implements Scheme {
     static Recipe of(Precision precision) {
       Options options = new Options(precision);
       options.weights(bits -> bits >= 2 && bits <= 8, "2 to 8").inputsAsTheyAre();
-      int group =
-          options.integer("group", 128, n -> n > 0 || n == WHOLE_ROW, "above 0, or -1 for a row");
+      int group = groupSize(options);
       boolean symmetric = options.flag("symmetric", true);
       Grid grid =
           symmetric
@@ -81,6 +80,11 @@ final class RoundToNearest implements Scheme {
           grid == Grid.AWQ || grid == Grid.GPTQ || (grid == Grid.TORCHAO && !symmetric);
       return unsigned ? 0 : -(1 << (bits - 1));
     }
+  }
+
+  /** Columns of a group; −1: a row's. */
+  static int groupSize(Options options) {
+    return options.integer("group", 128, n -> n > 0 || n == WHOLE_ROW, "above 0, or -1 for a row");
   }
 
   @Override

@@ -16,6 +16,7 @@ public final class Schemes {
           new LlmInt8(),
           new SmoothQuant(),
           new RoundToNearest(),
+          new Gptq(),
           new BnbFourBit(),
           new Float8(),
           new Microscaling(),

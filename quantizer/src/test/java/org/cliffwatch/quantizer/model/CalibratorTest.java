@@ -143,9 +143,11 @@ class CalibratorTest {
     Variant variant = Variant.of("llama-linear");
     try (Checkpoint checkpoint = Checkpoint.open(variant.write(folder))) {
       assertThatThrownBy(() -> logits(checkpoint, variant, named("smoothquant"), null))
-          .isInstanceOf(IllegalStateException.class)
-          .hasMessageContaining(
-              "precision smoothquant: model.layers.0.self_attn.q_proj.weight was");
+          .isInstanceOf(InvalidInputException.class)
+          .hasMessage(
+              "precision smoothquant: found no calibration of"
+                  + " model.layers.0.self_attn.q_proj.weight, expected text to calibrate it with,"
+                  + " or a precision that needs none");
       assertThatThrownBy(() -> logits(checkpoint, variant, named("fp8-static"), new Findings()))
           .isInstanceOf(InvalidInputException.class)
           .hasMessage("calibration of layers.0.query: input_scale: found 0 numbers, expected 1");

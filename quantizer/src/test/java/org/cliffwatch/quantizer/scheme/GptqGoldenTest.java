@@ -109,8 +109,8 @@ class GptqGoldenTest {
     "b4.g128.asym.actorder.static"
   })
   void reference(String name) {
-    Gptq.Recipe recipe = recipe(name);
-    Gptq.Quantized found = Gptq.quantize(weight, gram, recipe);
+    GptqRounding.Recipe recipe = recipe(name);
+    GptqRounding.Quantized found = GptqRounding.quantize(weight, gram, recipe);
     String prefix = "ist." + name + ".";
     requireSame(found.weight(), prefix, recipe);
     assertThat(found.damp()).isEqualTo(0.01);
@@ -126,8 +126,8 @@ class GptqGoldenTest {
   @ParameterizedTest
   @CsvSource({"b4.g128.asym", "b4.g128.sym", "b4.g128.sym.desc_act", "b8.g-1.sym"})
   void gptqModel(String name) {
-    Gptq.Recipe recipe = recipe(name);
-    CodedWeight found = Gptq.quantize(weight, gram, recipe).weight();
+    GptqRounding.Recipe recipe = recipe(name);
+    CodedWeight found = GptqRounding.quantize(weight, gram, recipe).weight();
     String prefix = "gptqmodel." + name + ".";
     requireSame(found, prefix, recipe);
     int[] group = golden.ints(prefix + "g_idx");
@@ -149,7 +149,7 @@ class GptqGoldenTest {
     "b4.g128.asym, b4.g128.asym.static, 4 14"
   })
   void llmCompressor(String name, String same, String others) {
-    CodedWeight found = Gptq.quantize(weight, gram, recipe(same)).weight();
+    CodedWeight found = GptqRounding.quantize(weight, gram, recipe(same)).weight();
     float[] expected = golden.floats("llmc." + name + ".q");
     float[] scales = golden.floats("llmc." + name + ".scale");
     List<String> left = List.of(others.split(" "));
@@ -169,9 +169,9 @@ class GptqGoldenTest {
     return scale == 0x1p-23f ? 2f / 15 : scale;
   }
 
-  private static Gptq.Recipe recipe(String name) {
+  private static GptqRounding.Recipe recipe(String name) {
     String[] parts = name.split("\\.", -1);
-    return new Gptq.Recipe(
+    return new GptqRounding.Recipe(
         Integer.parseInt(parts[0].substring(1)),
         Math.max(0, Integer.parseInt(parts[1].substring(1))),
         parts[2].equals("sym"),
@@ -181,7 +181,7 @@ class GptqGoldenTest {
   }
 
   /** Every code, by its value; scales to the bit where no weight was updated before. */
-  private static void requireSame(CodedWeight found, String prefix, Gptq.Recipe recipe) {
+  private static void requireSame(CodedWeight found, String prefix, GptqRounding.Recipe recipe) {
     float[] scales = golden.floats(prefix + "scale");
     float[] zeros = golden.numbers(prefix + "zero");
     float middle = recipe.symmetric() ? 1 << (recipe.bits() - 1) : 0;

@@ -43,6 +43,9 @@ class PrecisionsTest {
             "w3-g128",
             "w3-g128-asym",
             "w2-g64-asym",
+            "gptq-w4-g128",
+            "gptq-w3-g128",
+            "gptq-w2-g64",
             "nf4",
             "nf4-dq",
             "fp4",
@@ -107,13 +110,13 @@ class PrecisionsTest {
     String own = "{scheme: fp8, weight_bits: 8, activation_bits: 8, compute: bfloat16}";
     Path file = Files.writeString(folder.resolve("own.yaml"), "mine: " + own);
     Precisions all = Precisions.packagedAnd(file);
-    assertThat(all.names()).contains("fp32", "mine").hasSize(34);
+    assertThat(all.names()).contains("fp32", "mine").hasSize(37);
     assertThat(all.named("mine").compute()).isEqualTo(FloatType.BFLOAT16);
     assertThat(Precisions.packagedAnd(null).names()).doesNotContain("mine");
 
     String same = "w4: {scheme: vectorwise, weight_bits: 4, activation_bits: 32, compute: float32}";
     Files.writeString(file, same);
-    assertThat(Precisions.packagedAnd(file).names()).hasSize(33);
+    assertThat(Precisions.packagedAnd(file).names()).hasSize(36);
     Files.writeString(file, "w4: " + own);
     assertThatThrownBy(() -> Precisions.packagedAnd(file))
         .isInstanceOf(InvalidInputException.class)
