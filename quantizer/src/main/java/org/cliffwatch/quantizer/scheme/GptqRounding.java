@@ -33,7 +33,7 @@ import org.cliffwatch.quantizer.kernel.WeightRows;
  *
  * <p>Codes, scales and losses are the same to the bit whatever the number of threads and the
  * processor. Time: columns³ / 3 fma for the factor, rows · columns² / 2 for a weight; memory: 4
- * columns² bytes for the factor, 512 columns for each thread, and the codes. Threads are those of
+ * columns² bytes for the factor, 600 columns for each thread, and the codes. Threads are those of
  * the caller's fork-join pool, or of the common one.
  */
 public final class GptqRounding {
@@ -52,7 +52,8 @@ public final class GptqRounding {
    * @param symmetric whether all zero points are 2^(bits − 1)
    * @param actOrder whether columns go by descending diagonal of H
    * @param staticGroups whether groups are fitted before any error is spread
-   * @param damp part of the mean diagonal of H that is added to it, 0 to 1; 0.01 is usual
+   * @param damp part of the mean diagonal of H that is added to it, 0 or more and below 1; 0.01 is
+   *     usual
    */
   public record Recipe(
       int bits, int group, boolean symmetric, boolean actOrder, boolean staticGroups, double damp) {

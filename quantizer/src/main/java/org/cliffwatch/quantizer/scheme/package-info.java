@@ -1,5 +1,5 @@
 /**
  * What a precision is and how its tensors are made: rows of {@code conf/precisions.yaml}, and the
- * schemes they name. Nothing here multiplies; see {@link org.cliffwatch.quantizer.kernel}.
+ * schemes they name. No layer is run here; see {@link org.cliffwatch.quantizer.kernel}.
  */
 package org.cliffwatch.quantizer.scheme;
