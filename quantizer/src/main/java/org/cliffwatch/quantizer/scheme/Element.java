@@ -13,6 +13,22 @@ public enum Element {
   INT8_SYMMETRIC(8, -127, 127, 0),
   /** Integers from −8 to 7. */
   INT4(4, -8, 7, 0),
+  /** Integers from −2⁸ to 2⁸ − 1. */
+  INT9(9, -0x1p8f, 0x1p8f - 1, 0),
+  /** Integers from −2⁹ to 2⁹ − 1. */
+  INT10(10, -0x1p9f, 0x1p9f - 1, 0),
+  /** Integers from −2¹⁰ to 2¹⁰ − 1. */
+  INT11(11, -0x1p10f, 0x1p10f - 1, 0),
+  /** Integers from −2¹¹ to 2¹¹ − 1. */
+  INT12(12, -0x1p11f, 0x1p11f - 1, 0),
+  /** Integers from −2¹² to 2¹² − 1. */
+  INT13(13, -0x1p12f, 0x1p12f - 1, 0),
+  /** Integers from −2¹³ to 2¹³ − 1. */
+  INT14(14, -0x1p13f, 0x1p13f - 1, 0),
+  /** Integers from −2¹⁴ to 2¹⁴ − 1. */
+  INT15(15, -0x1p14f, 0x1p14f - 1, 0),
+  /** Integers from −2¹⁵ to 2¹⁵ − 1. */
+  INT16(16, -0x1p15f, 0x1p15f - 1, 0),
   /** MXINT8's: 6 binary places, up to ±127/64; −2 is not used. */
   MXINT8(8, -127 / 64f, 127 / 64f, 6),
   /** As MXINT8 with 4 bits: 2 binary places, up to ±7/4. */
@@ -61,6 +77,20 @@ public enum Element {
     this.isFloat = isFloat;
   }
 
+  /**
+   * Two's complement integers.
+   *
+   * @param bits 8 to 16
+   */
+  static Element integer(int bits) {
+    return valueOf("INT" + bits);
+  }
+
+  /** Whether its numbers are integers. */
+  boolean isInteger() {
+    return !isFloat && places == 0;
+  }
+
   /** Width of a code. */
   public int bits() {
     return bits;
@@ -101,7 +131,7 @@ public enum Element {
     return Math.max(low, Math.min(high, v));
   }
 
-  /** The code, unsigned, of a number of the type. */
+  /** The code, unsigned, of a number of the type, which is one of 8 bits or fewer. */
   byte code(float number) {
     if (!isFloat) {
       return (byte) ((int) Math.scalb(number, places) & (1 << bits) - 1);

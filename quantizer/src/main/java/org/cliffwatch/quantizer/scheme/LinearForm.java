@@ -16,8 +16,25 @@ public sealed interface LinearForm {
     return null;
   }
 
-  /** {@code y = x Wᵀ}, W rounded to {@code type}, products accumulated in float32. */
-  record Floating(WeightRows weight, FloatType type) implements LinearForm {}
+  /**
+   * {@code y = x̂ Wᵀ}, W rounded to {@code type}, products accumulated in float32.
+   *
+   * @param inputs how x̂ is made of x, in float32 alone; null: it is x
+   */
+  record Floating(WeightRows weight, FloatType type, RowQuantizer inputs) implements LinearForm {
+    public Floating {
+      if (inputs != null && type != FloatType.FLOAT32) {
+        throw new IllegalArgumentException(
+            "%s: inputs become %s, which %s rounds again"
+                .formatted(weight.name(), inputs.describe(), type));
+      }
+    }
+
+    /** Of inputs as they are. */
+    public Floating(WeightRows weight, FloatType type) {
+      this(weight, type, null);
+    }
+  }
 
   /**
    * {@code y = x Ŵᵀ} with {@code ŵ = code · scale} in float32, unpacked while multiplying; inputs

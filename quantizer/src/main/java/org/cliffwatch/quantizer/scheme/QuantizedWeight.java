@@ -7,7 +7,7 @@ import org.cliffwatch.quantizer.kernel.WeightRows;
  * scales[r, c / group]}.
  *
  * @param name the tensor's name in the checkpoint
- * @param bits width of a code, 2 to 8; codes lie in ±(2^(bits − 1) − 1)
+ * @param bits width of a code, 2 to 8, which is two's complement
  * @param codes (rows, columns), a byte each whatever the width
  * @param group columns that share a scale; {@code columns} when a row has one scale. Divides {@code
  *     columns}

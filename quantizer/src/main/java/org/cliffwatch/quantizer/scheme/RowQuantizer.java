@@ -120,6 +120,16 @@ public record RowQuantizer(
   }
 
   /**
+   * Up to which magnitude of a row x̂ is the integer nearest to x / {@link #scale}, half to even,
+   * times the scale, and no end of the element's range is met; NaN where scales are a row's own or
+   * elements no integers.
+   */
+  public float unclamped() {
+    boolean isOneGrid = scaling == Scaling.STATIC && symmetric && element.isInteger();
+    return isOneGrid ? element.high() * scale : Float.NaN;
+  }
+
+  /**
    * Quantizes a row and widens it again.
    *
    * @param x row at {@code x[at .. at + n)}

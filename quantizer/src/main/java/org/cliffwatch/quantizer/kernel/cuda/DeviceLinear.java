@@ -13,6 +13,7 @@ import org.cliffwatch.quantizer.kernel.Stage;
 import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.scheme.LinearForm;
 import org.cliffwatch.quantizer.scheme.QuantizedWeight;
+import org.cliffwatch.quantizer.scheme.RowQuantizer;
 
 /** Projections that share their input, which is quantized once. */
 final class DeviceLinear implements Linear {
@@ -37,7 +38,13 @@ final class DeviceLinear implements Linear {
     this.outputs = projections.stream().mapToInt(each -> each.weight().rows()).toArray();
     Device device = backend.device();
     Packing packing = backend.packing();
-    if (forms.stream().anyMatch(DeviceLinear::isCoded)) {
+    RowQuantizer quantizer = forms.get(0).inputs();
+    if (quantizer != null) {
+      throw new InvalidInputException(
+          "backend cuda quantizes inputs to int8, a scale a token, and not to %s; expected backend onednn or reference"
+              .formatted(quantizer.describe()));
+    }
+    if (forms.stream().anyMatch(LinearForm.Coded.class::isInstance)) {
       throw new InvalidInputException(
           "backend cuda multiplies by codes with one scale a row in float32, and not by those of"
               + " quantized checkpoints or in 16 bits; expected backend onednn or reference");
@@ -61,10 +68,6 @@ final class DeviceLinear implements Linear {
       weights.forEach(DeviceWeight::close);
       throw e;
     }
-  }
-
-  private static boolean isCoded(LinearForm form) {
-    return form instanceof LinearForm.Coded || form.inputs() != null;
   }
 
   @Override

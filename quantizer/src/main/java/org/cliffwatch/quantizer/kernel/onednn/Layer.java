@@ -13,7 +13,7 @@ import org.cliffwatch.quantizer.scheme.RowQuantizer;
  * @param inputs before packing
  * @param outputs before packing
  * @param weightScales (outputs) for integer products, else null
- * @param quantizer of inputs, for integer products; null: {@link RowPacker}'s own
+ * @param quantizer of inputs; null: for integer products {@link RowPacker}'s own, else as they are
  */
 record Layer(
     Product product,
@@ -55,6 +55,13 @@ record Layer(
                     : RowPacker.quantizeToFloat32(
                         quantizer, x, row, inputs, source, to + t * bytes, width);
         case BFLOAT16 -> RowPacker.bfloat16(x, row, inputs, source, to + t * bytes);
+        case FLOAT32 -> {
+          if (quantizer == null) {
+            RowPacker.float32(x, row, inputs, source, to + t * bytes);
+          } else {
+            RowPacker.quantizeAndWiden(quantizer, x, row, inputs, source, to + t * bytes);
+          }
+        }
         default -> RowPacker.float32(x, row, inputs, source, to + t * bytes);
       }
     }

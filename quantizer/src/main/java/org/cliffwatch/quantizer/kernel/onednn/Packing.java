@@ -54,7 +54,7 @@ final class Packing {
       return blocks(
           weight.rows(),
           weight.columns(),
-          (first, outputs) -> floating(weight, floating.type(), first, outputs));
+          (first, outputs) -> floating(weight, floating.type(), floating.inputs(), first, outputs));
     }
     if (form instanceof LinearForm.WeightOnly weightOnly) {
       QuantizedWeight weight = weightOnly.weight();
@@ -101,6 +101,11 @@ final class Packing {
 
   /** Rows {@code [first, first + outputs)} of a weight, rounded to the type. */
   Layer floating(WeightRows weight, FloatType type, int first, int outputs) {
+    return floating(weight, type, null, first, outputs);
+  }
+
+  private Layer floating(
+      WeightRows weight, FloatType type, RowQuantizer quantizer, int first, int outputs) {
     Product product =
         switch (type) {
           case BFLOAT16 -> hasBfloat16() ? Product.BFLOAT16 : Product.FLOAT32_BY_BFLOAT16;
@@ -123,7 +128,7 @@ final class Packing {
                 row[product.place(c)] = values[c];
               }
             });
-    return new Layer(product, tiles, packed, inputs, outputs, null, null);
+    return new Layer(product, tiles, packed, inputs, outputs, null, quantizer);
   }
 
   private Layer weightOnly(QuantizedWeight weight, int first, int outputs) {

@@ -39,13 +39,30 @@ interface ReferenceProduct extends AutoCloseable {
   }
 
   /**
-   * Weights rounded to the type when packed, float32 products. In panels of outputs, each of which
-   * fits an array.
+   * Rows quantized and widened again.
+   *
+   * @param quantizer null: they are left as they are
+   */
+  private static float[] quantized(RowQuantizer quantizer, float[] x, int rows, int inputs) {
+    if (quantizer == null) {
+      return x;
+    }
+    float[] quantized = new float[rows * inputs];
+    for (int t = 0; t < rows; t++) {
+      quantizer.apply(x, t * inputs, inputs, quantized, t * inputs);
+    }
+    return quantized;
+  }
+
+  /**
+   * Weights rounded to the type when packed, inputs quantized and widened again, if at all, float32
+   * products. In panels of outputs, each of which fits an array.
    */
   final class Floating implements ReferenceProduct {
     private static final int MAX_ELEMENTS = 1 << 28;
 
     private final List<Nd4jMatrix> panels = new ArrayList<>();
+    private final RowQuantizer quantizer;
     private final int inputs;
     private final int outputs;
 
@@ -55,6 +72,7 @@ interface ReferenceProduct extends AutoCloseable {
 
     Floating(LinearForm.Floating form, int maxElements) {
       WeightRows weight = form.weight();
+      this.quantizer = form.inputs();
       this.inputs = weight.columns();
       this.outputs = weight.rows();
       int most = Math.max(1, maxElements / inputs);
@@ -73,11 +91,12 @@ interface ReferenceProduct extends AutoCloseable {
 
     @Override
     public void multiply(float[] x, int rows, float[] y) {
+      float[] quantized = quantized(quantizer, x, rows, inputs);
       int done = 0;
       for (Nd4jMatrix panel : panels) {
         int first = done;
         panel.multiply(
-            x,
+            quantized,
             rows,
             inputs,
             0,
@@ -123,12 +142,8 @@ interface ReferenceProduct extends AutoCloseable {
     public void multiply(float[] x, int rows, float[] y) {
       int inputs = weight.columns();
       int outputs = weight.rows();
-      float[] quantized = x;
+      float[] quantized = quantized(quantizer, x, rows, inputs);
       if (quantizer != null) {
-        quantized = new float[rows * inputs];
-        for (int t = 0; t < rows; t++) {
-          quantizer.apply(x, t * inputs, inputs, quantized, t * inputs);
-        }
         quantized = type.rounded(quantized);
       }
       float[] row = new float[inputs];

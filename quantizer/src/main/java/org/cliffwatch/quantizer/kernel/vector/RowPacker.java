@@ -208,6 +208,33 @@ public final class RowPacker {
     }
   }
 
+  /**
+   * Quantizes a row and widens it again as {@link RowQuantizer#apply} does, but for the sign of
+   * what becomes zero.
+   */
+  public static void quantizeAndWiden(
+      RowQuantizer quantizer, float[] x, int at, int n, ByteBuffer out, int to) {
+    float max = Float.intBitsToFloat(maxMagnitude(x, at, n));
+    // Not for NaN, nor where there is no such bound.
+    if (!(max <= quantizer.unclamped())) {
+      float[] row = new float[n];
+      quantizer.apply(x, at, n, row, 0);
+      float32(row, 0, n, out, to);
+      return;
+    }
+    float scale = quantizer.scale();
+    FloatVector s = constant(scale);
+    int whole = n - n % LANES;
+    for (int i = 0; i < whole; i += LANES) {
+      FloatVector code = load(x, at + i).div(s).add(ROUNDER).sub(ROUNDER);
+      code.mul(s).intoByteBuffer(out, to + Float.BYTES * i, ORDER);
+    }
+    for (int i = whole; i < n; i++) {
+      float code = x[at + i] / scale + ROUNDER - ROUNDER;
+      out.putFloat(to + Float.BYTES * i, code * scale);
+    }
+  }
+
   /** Copies a row as it is. */
   public static void float32(float[] x, int at, int n, ByteBuffer out, int to) {
     int whole = n - n % LANES;

@@ -5,9 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.scheme.Element;
+import org.cliffwatch.quantizer.scheme.RowQuantizer;
 import org.cliffwatch.quantizer.scheme.Vectorwise;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -114,6 +117,58 @@ class RowPackerTest {
     }
     assertThat(unpacked).isEqualTo(wanted);
     checkSentinels(codes, Float.BYTES * width);
+  }
+
+  /** Integers of any width by one scale: within their range, beyond it, at ties, not finite. */
+  @ParameterizedTest
+  @MethodSource("sizes")
+  void widenedRowsEqualTheReference(int n) {
+    SplittableRandom random = new SplittableRandom(n);
+    for (Element element : List.of(Element.INT8, Element.INT16, Element.E4M3)) {
+      for (float scale : new float[] {1, 0x1p-11f, 0.3f}) {
+        RowQuantizer quantizer = RowQuantizer.fixed(element, scale, 0);
+        float[] x = new float[n];
+        for (int i = 0; i < n; i++) {
+          x[i] = (float) random.nextGaussian();
+        }
+        checkWidened(quantizer, x);
+        for (int i = 0; i < n; i++) {
+          x[i] = (i % 253 - 126 + 0.5f) * scale;
+        }
+        checkWidened(quantizer, x);
+        Arrays.fill(x, 0);
+        checkWidened(quantizer, x);
+        for (float odd :
+            new float[] {
+              32767.4f * scale,
+              32767.5f * scale,
+              -40000 * scale,
+              Float.MAX_VALUE,
+              Float.MIN_VALUE,
+              Float.NaN,
+              Float.POSITIVE_INFINITY
+            }) {
+          x[random.nextInt(n)] = odd;
+          checkWidened(quantizer, x);
+        }
+      }
+    }
+  }
+
+  private static void checkWidened(RowQuantizer quantizer, float[] x) {
+    int n = x.length;
+    float[] expected = new float[n];
+    quantizer.apply(x, 0, n, expected, 0);
+    float[] shifted = new float[n + 3];
+    System.arraycopy(x, 0, shifted, 3, n);
+    ByteBuffer out = sentinels(Float.BYTES * n + 16);
+    RowPacker.quantizeAndWiden(quantizer, shifted, 3, n, out, 8);
+    for (int c = 0; c < n; c++) {
+      // The sum has no −0.
+      float found = out.getFloat(8 + Float.BYTES * c) + 0f;
+      assertThat(Float.floatToIntBits(found)).isEqualTo(Float.floatToIntBits(expected[c] + 0f));
+    }
+    checkSentinels(out, Float.BYTES * n);
   }
 
   private static ByteBuffer sentinels(int n) {
