@@ -164,12 +164,11 @@ public final class Calibrator implements AutoCloseable {
 
   /** The same weights, with everything else in float32. */
   private static Precision inFloat32(Precision precision) {
-    boolean isQuantized = precision.activationBits() < Short.SIZE;
     return new Precision(
         precision.name(),
         precision.scheme(),
         precision.weightBits(),
-        isQuantized ? precision.activationBits() : Float.SIZE,
+        precision.keepsInputs() ? Float.SIZE : precision.activationBits(),
         FloatType.FLOAT32,
         precision.options());
   }

@@ -18,7 +18,7 @@ final class Float8 implements Scheme {
     static Recipe of(Precision precision) {
       Options options = new Options(precision);
       options.weights(bits -> bits == 8, "8");
-      boolean isWeightOnly = Options.asTheyAre(precision);
+      boolean isWeightOnly = precision.keepsInputs();
       if (!isWeightOnly) {
         options.inputs(bits -> bits == 8, "8, or the compute type's width");
       }

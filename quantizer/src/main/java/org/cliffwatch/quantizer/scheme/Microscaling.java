@@ -35,7 +35,7 @@ final class Microscaling implements Scheme {
       Element weights = options.choice("element", usual(precision.weightBits()), ELEMENTS);
       options.weights(
           bits -> bits == weights.bits(), weights.bits() + ", those of " + weights.spelled());
-      if (Options.asTheyAre(precision)) {
+      if (precision.keepsInputs()) {
         options.requireNoOthers();
         return new Recipe(weights, null);
       }

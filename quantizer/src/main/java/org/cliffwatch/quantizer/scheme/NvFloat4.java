@@ -20,7 +20,7 @@ final class NvFloat4 implements Scheme {
   public void check(Precision precision) {
     Options options = new Options(precision);
     options.weights(bits -> bits == 4, "4");
-    if (!Options.asTheyAre(precision)) {
+    if (!precision.keepsInputs()) {
       options.inputs(bits -> bits == 4, "4, or the compute type's width");
     }
     options.requireNoOthers();
@@ -31,7 +31,7 @@ final class NvFloat4 implements Scheme {
     float global = RowQuantizer.global(Schemes.largestMagnitude(weight));
     return new LinearForm.Coded(
         CodedWeight.quantized(weight, RowQuantizer.withGlobal(global)),
-        Options.asTheyAre(precision) ? null : RowQuantizer.withRowGlobal(),
+        precision.keepsInputs() ? null : RowQuantizer.withRowGlobal(),
         precision.compute());
   }
 

@@ -117,17 +117,8 @@ final class Options {
 
   /** Refuses inputs that are quantized. */
   Options inputsAsTheyAre() {
-    int width = width(precision);
+    int width = precision.compute() == FloatType.FLOAT32 ? Float.SIZE : Short.SIZE;
     return inputs(bits -> bits == width, width + ", the compute type's");
-  }
-
-  /** Whether inputs are not quantized. */
-  static boolean asTheyAre(Precision precision) {
-    return precision.activationBits() == width(precision);
-  }
-
-  private static int width(Precision precision) {
-    return precision.compute() == FloatType.FLOAT32 ? Float.SIZE : Short.SIZE;
   }
 
   private Options require(String key, int found, Predicate<Integer> condition, String expected) {

@@ -12,9 +12,9 @@ import org.cliffwatch.quantizer.kernel.FloatType;
  *
  * @param name the row's key: fp32, w8a8, …
  * @param scheme name of the {@link Scheme} that makes the tensors
- * @param weightBits 32, 16, 8 or 4 bits a weight; 0: what the checkpoint's file says
- * @param activationBits 32 or 16 (as {@code compute}), or 8: quantized a token at a time; 0: what
- *     the checkpoint's file says
+ * @param weightBits 2 to 16, or 32, bits a weight; 0: what the checkpoint's file says
+ * @param activationBits the width of {@code compute}, 32 or 16: inputs as they are; fewer, to which
+ *     they are quantized, a token at a time; 0: what the checkpoint's file says
  * @param compute the type of weights not quantized and of every operation's result
  * @param options the row's remaining keys: {@code kv_cache_dtype}, and parameters of the scheme,
  *     which refuses those it does not know
@@ -59,6 +59,11 @@ public record Precision(
   /** Where its row says that the text is to calibrate it with, if it does. */
   public Optional<String> calibrationText() {
     return Optional.ofNullable(options.get(Calibration.TEXT));
+  }
+
+  /** Whether inputs of linear layers are not quantized. */
+  public boolean keepsInputs() {
+    return activationBits == (compute == FloatType.FLOAT32 ? Float.SIZE : Short.SIZE);
   }
 
   /** Whether the checkpoint's file says how linear layers are stored, and not this row. */
