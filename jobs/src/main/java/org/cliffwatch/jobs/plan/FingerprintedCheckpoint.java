@@ -5,6 +5,7 @@ import java.util.List;
 import org.cliffwatch.jobs.table.CheckpointRow;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.quantizer.scheme.Schemes;
 
 /**
  * A checkpoint whose content is known, or that cannot be read.
@@ -17,6 +18,9 @@ public record FingerprintedCheckpoint(
     CheckpointAt checkpoint, CheckpointRow row, String refusal, List<String> ignoredFields)
     implements Serializable {
   private static final long serialVersionUID = 1L;
+
+  /** So many that scales of whole rows vanish. */
+  private static final int MANY_COLUMNS = Integer.MAX_VALUE;
 
   static FingerprintedCheckpoint refused(CheckpointAt checkpoint, String refusal) {
     return new FingerprintedCheckpoint(checkpoint, null, refusal, List.of());
@@ -36,7 +40,10 @@ public record FingerprintedCheckpoint(
     return row == null ? 0 : row.bytes();
   }
 
-  /** Bytes of its weights packed for a precision, about: scales and padding are not counted. */
+  /**
+   * Bytes of its weights packed for a precision, about: padding and scales of whole rows are not
+   * counted.
+   */
   long packedBytes(Precision precision) {
     if (row == null) {
       return 0;
@@ -45,8 +52,8 @@ public record FingerprintedCheckpoint(
       return row.bytes();
     }
     int width = precision.compute() == FloatType.FLOAT32 ? Float.BYTES : Short.BYTES;
-    return row.quantizedParameters() * precision.weightBits() / Byte.SIZE
-        + row.keptParameters() * width;
+    double bits = Schemes.of(precision).packedBits(MANY_COLUMNS, precision);
+    return (long) (row.quantizedParameters() * bits / Byte.SIZE) + row.keptParameters() * width;
   }
 
   public boolean addsBos() {

@@ -267,7 +267,7 @@ public final class Inventory {
       double each =
           asStored
               ? matrix.stored().bits()
-              : scheme.bits((int) Math.min(Integer.MAX_VALUE, matrix.columns()), precision);
+              : scheme.packedBits((int) Math.min(Integer.MAX_VALUE, matrix.columns()), precision);
       bits += matrix.elements() * each;
     }
     long bytes = (long) Math.ceil(bits / Byte.SIZE);

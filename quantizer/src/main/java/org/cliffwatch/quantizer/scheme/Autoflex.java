@@ -4,9 +4,9 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 
 /**
- * Autoflex (Köster et al. 2017, section 3.3): the exponent of a tensor in one computation, which is
- * fixed before the computation runs, from what the runs before it gave. Algorithm 1 is {@link
- * #initialize}, Algorithm 2 {@link #update}; α = 2, β = 3, γ = 100 and 16 maxima are the paper's.
+ * Autoflex (Köster et al. 2017): the exponent of a tensor in one computation, which is fixed before
+ * the computation runs, from what the runs before it gave. Algorithm 1 is {@link #initialize},
+ * Algorithm 2 {@link #update}; α = 2, β = 3, γ = 100 and 16 maxima are the paper's.
  *
  * <p>What the paper leaves open, or its copies garble, is here:
  *

@@ -1,8 +1,8 @@
 package org.cliffwatch.quantizer.scheme;
 
 /**
- * flexN+M (Köster et al. 2017, section 3.1): all numbers of a tensor are two's complement mantissas
- * of N bits times one power of two, {@code κ = 2^−e}.
+ * flexN+M (Köster et al. 2017): all numbers of a tensor are two's complement mantissas of N bits
+ * times one power of two, {@code κ = 2^−e}.
  *
  * <p>That e is an unsigned integer of M bits is read from the paper's Figure 2, whose axis for
  * flex16+5 spans 2⁻³² to 2¹⁶: κ is 2⁻³¹ to 1.

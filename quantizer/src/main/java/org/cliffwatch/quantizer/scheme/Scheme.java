@@ -27,6 +27,16 @@ public interface Scheme {
    */
   double bits(int columns, Precision precision);
 
+  /**
+   * Bits that a weight takes in memory, about, where backends keep it wider than it need be: else
+   * those of {@link #bits}.
+   *
+   * @param columns of its matrix
+   */
+  default double packedBits(int columns, Precision precision) {
+    return bits(columns, precision);
+  }
+
   /** Whether products are of integers, for what they are expected to cost. */
   default boolean multipliesIntegers(Precision precision) {
     return false;

@@ -21,6 +21,7 @@ public final class Schemes {
           new Float8(),
           new Microscaling(),
           new NvFloat4(),
+          new FlexpointScheme(),
           new Stored());
 
   /** A byte each, in one array. */

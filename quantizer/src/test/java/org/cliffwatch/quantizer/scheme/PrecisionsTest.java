@@ -57,6 +57,8 @@ class PrecisionsTest {
             "mxfp4",
             "mxfp4-w",
             "nvfp4",
+            "flex16",
+            "flex8",
             "w8a8-kv8");
     assertThat(precisions.named("w8a8-bf16"))
         .isEqualTo(new Precision("w8a8-bf16", "vectorwise", 8, 8, FloatType.BFLOAT16, Map.of()));
@@ -93,6 +95,10 @@ class PrecisionsTest {
         "x: {scheme: mx, weight_bits: 4, activation_bits: 8, compute: float32} | activation_bits: found 8, expected 4, those of e2m1",
         "x: {scheme: fp8, weight_bits: 8, activation_bits: 8, compute: float32, element: e3m4} | element: found e3m4, expected e4m3, e5m2",
         "x: {scheme: nvfp4, weight_bits: 4, activation_bits: 4, compute: float32, group: 16} | no option 'group'",
+        "x: {scheme: flexpoint, weight_bits: 17, activation_bits: 17, compute: float32} | weight_bits: found 17, expected 8 to 16",
+        "x: {scheme: flexpoint, weight_bits: 16, activation_bits: 32, compute: float32} | activation_bits: found 32, expected 16, as weight_bits",
+        "x: {scheme: flexpoint, weight_bits: 16, activation_bits: 16, compute: bfloat16} | compute: found bfloat16, expected float32",
+        "x: {scheme: flexpoint, weight_bits: 16, activation_bits: 16, compute: float32, exponent_bits: 8} | exponent_bits: found 8, expected 1 to 6",
         "x: {scheme: fp8, weight_bits: 8, activation_bits: 8, compute: float32, kv_cache_dtype: fp8} | kv_cache_dtype: found fp8, expected auto or int8",
         "x: [1 | line",
         "[] | expected a mapping"
@@ -110,13 +116,13 @@ class PrecisionsTest {
     String own = "{scheme: fp8, weight_bits: 8, activation_bits: 8, compute: bfloat16}";
     Path file = Files.writeString(folder.resolve("own.yaml"), "mine: " + own);
     Precisions all = Precisions.packagedAnd(file);
-    assertThat(all.names()).contains("fp32", "mine").hasSize(37);
+    assertThat(all.names()).contains("fp32", "mine").hasSize(39);
     assertThat(all.named("mine").compute()).isEqualTo(FloatType.BFLOAT16);
     assertThat(Precisions.packagedAnd(null).names()).doesNotContain("mine");
 
     String same = "w4: {scheme: vectorwise, weight_bits: 4, activation_bits: 32, compute: float32}";
     Files.writeString(file, same);
-    assertThat(Precisions.packagedAnd(file).names()).hasSize(36);
+    assertThat(Precisions.packagedAnd(file).names()).hasSize(38);
     Files.writeString(file, "w4: " + own);
     assertThatThrownBy(() -> Precisions.packagedAnd(file))
         .isInstanceOf(InvalidInputException.class)
