@@ -14,6 +14,9 @@ import org.cliffwatch.quantizer.kernel.WeightRows;
 final class RoundToNearest implements Scheme {
   private static final int WHOLE_ROW = -1;
 
+  /** 1.5 · 2²³: floats within 2²² of it are integers, and all of them. */
+  private static final float INTEGERS = 0x1.8p23f;
+
   /**
    * How a group's range becomes a scale s and a zero point z, and its elements codes; m and M are
    * the group's least and largest element, Q = 2^bits − 1, low = −2^(bits − 1).
@@ -44,11 +47,19 @@ final class RoundToNearest implements Scheme {
     GPTQ
   }
 
-  private record Recipe(int bits, int group, boolean symmetric, Grid grid) {
+  /**
+   * @param group columns, or −1
+   */
+  record Recipe(int bits, int group, boolean symmetric, Grid grid) {
+    /** llm-awq's, with zero points. */
+    static Recipe awq(int bits, int group) {
+      return new Recipe(bits, group, false, Grid.AWQ);
+    }
+
     static Recipe of(Precision precision) {
       Options options = new Options(precision);
       options.weights(bits -> bits >= 2 && bits <= 8, "2 to 8").inputsAsTheyAre();
-      int group = groupSize(options);
+      int group = groupOf(options);
       boolean symmetric = options.flag("symmetric", true);
       Grid grid =
           symmetric
@@ -70,6 +81,12 @@ final class RoundToNearest implements Scheme {
       return new Recipe(precision.weightBits(), group, symmetric, grid);
     }
 
+    /** The option {@code group}. */
+    static int groupOf(Options options) {
+      return options.integer(
+          "group", 128, n -> n > 0 || n == WHOLE_ROW, "above 0, or -1 for a row");
+    }
+
     int group(int columns) {
       return group == WHOLE_ROW ? columns : Math.min(group, columns);
     }
@@ -80,11 +97,12 @@ final class RoundToNearest implements Scheme {
           grid == Grid.AWQ || grid == Grid.GPTQ || (grid == Grid.TORCHAO && !symmetric);
       return unsigned ? 0 : -(1 << (bits - 1));
     }
-  }
 
-  /** Columns of a group; −1: a row's. */
-  static int groupSize(Options options) {
-    return options.integer("group", 128, n -> n > 0 || n == WHOLE_ROW, "above 0, or -1 for a row");
+    /** Bits that a weight takes, its share of scale and zero point included. */
+    double bits(int columns) {
+      int each = symmetric ? Float.SIZE : Float.SIZE + bits;
+      return bits + (double) each / group(columns);
+    }
   }
 
   @Override
@@ -104,30 +122,22 @@ final class RoundToNearest implements Scheme {
 
   @Override
   public double bits(int columns, Precision precision) {
-    Recipe recipe = Recipe.of(precision);
-    int each = recipe.symmetric() ? Float.SIZE : Float.SIZE + recipe.bits();
-    return recipe.bits() + (double) each / recipe.group(columns);
+    return Recipe.of(precision).bits(columns);
   }
 
-  private static CodedWeight quantize(WeightRows weight, Recipe recipe) {
+  static CodedWeight quantize(WeightRows weight, Recipe recipe) {
     int size = recipe.group(weight.columns());
     float low = recipe.low();
+    float[] q = new float[size];
     return CodedWeight.quantized(
         weight,
         new Blocks.Grid(weight.rows(), weight.columns(), 1, size),
         size,
         CodedWeight.integers(recipe.bits(), recipe.low()),
         (v, n, codes) -> {
-          RowQuantizer.Grid grid = grid(recipe, v, n);
-          float reciprocal = 1 / grid.scale();
+          RowQuantizer.Grid grid = round(recipe, v, n, q);
           for (int i = 0; i < n; i++) {
-            float q =
-                switch (recipe.grid()) {
-                  case COMPRESSED_TENSORS -> rint(v[i] / grid.scale() + grid.zero());
-                  case TORCHAO, TORCHAO_NO_CLIPPING -> rint(v[i] * reciprocal) + grid.zero();
-                  case AWQ, GPTQ -> rint(v[i] / grid.scale()) + grid.zero();
-                };
-            codes[i] = (byte) (int) (clamp(q, recipe) - low);
+            codes[i] = (byte) (int) (q[i] - low);
           }
           return grid;
         });
@@ -138,12 +148,75 @@ final class RoundToNearest implements Scheme {
     return grid(new Recipe(bits, n, symmetric, Grid.GPTQ), v, n);
   }
 
+  /**
+   * Quantizes a group and widens it again.
+   *
+   * @param v at {@code v[0 .. n)}, all finite
+   * @param out written at {@code out[0 .. n)}; may be {@code v}
+   */
+  static void widened(Recipe recipe, float[] v, int n, float[] out) {
+    RowQuantizer.Grid grid = round(recipe, v, n, out);
+    float scale = grid.scale();
+    float zero = grid.zero();
+    for (int i = 0; i < n; i++) {
+      out[i] = (out[i] - zero) * scale;
+    }
+  }
+
+  /**
+   * A group's codes, as the integers that they stand for.
+   *
+   * @param q written at {@code q[0 .. n)}; may be {@code v}
+   */
+  private static RowQuantizer.Grid round(Recipe recipe, float[] v, int n, float[] q) {
+    RowQuantizer.Grid grid = grid(recipe, v, n);
+    float scale = grid.scale();
+    float zero = grid.zero();
+    switch (recipe.grid()) {
+      case COMPRESSED_TENSORS -> {
+        for (int i = 0; i < n; i++) {
+          q[i] = rounded(v[i] / scale + zero);
+        }
+        zero = 0;
+      }
+      case TORCHAO, TORCHAO_NO_CLIPPING -> {
+        float reciprocal = 1 / scale;
+        for (int i = 0; i < n; i++) {
+          q[i] = rounded(v[i] * reciprocal);
+        }
+      }
+      case AWQ, GPTQ -> {
+        for (int i = 0; i < n; i++) {
+          q[i] = rounded(v[i] / scale);
+        }
+      }
+    }
+    float low = recipe.low();
+    float high = low + (1 << recipe.bits()) - 1;
+    for (int i = 0; i < n; i++) {
+      q[i] = Math.max(low, Math.min(high, q[i] + zero));
+    }
+    return grid;
+  }
+
+  /**
+   * The nearest integer, half to even, of magnitudes to 2²²; larger ones stay larger than any code.
+   * Additions are compiled to vectors, {@link Math#rint} of floats is not.
+   */
+  private static float rounded(float v) {
+    return v + INTEGERS - INTEGERS;
+  }
+
   private static RowQuantizer.Grid grid(Recipe recipe, float[] v, int n) {
     float min = v[0];
     float max = v[0];
     for (int i = 1; i < n; i++) {
-      min = Math.min(min, v[i]);
-      max = Math.max(max, v[i]);
+      // Taken seldom, and then faster than Math.min and Math.max, which wait for each other.
+      if (v[i] < min) {
+        min = v[i];
+      } else if (v[i] > max) {
+        max = v[i];
+      }
     }
     if (recipe.grid() != Grid.AWQ) {
       min = Math.min(min, 0);
