@@ -1,17 +1,22 @@
 package org.cliffwatch.quantizer.model;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
 import java.util.function.DoubleConsumer;
+import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.Backend;
@@ -42,6 +47,7 @@ public final class Calibrator implements AutoCloseable {
   private final Architecture architecture;
   private final Backend backend;
   private final List<int[]> samples;
+  private final int threadCount;
   private final ExecutorService threads;
   private final DoubleConsumer progress;
   private final Map<Rotary, RotaryTables> rotary = new HashMap<>();
@@ -62,6 +68,7 @@ public final class Calibrator implements AutoCloseable {
     this.architecture = inventory.architecture();
     this.backend = backend;
     this.samples = samples;
+    this.threadCount = threads;
     this.threads = Executors.newFixedThreadPool(threads);
     this.progress = progress;
     int length = samples.get(0).length;
@@ -193,25 +200,57 @@ public final class Calibrator implements AutoCloseable {
 
   /** As many samples at once as there are workers; a sample has always the same worker. */
   <T> void forEachSample(Work<T> work, InOrder<T> inOrder) {
-    for (int first = 0; first < samples.size(); first += workers.size()) {
-      List<Future<T>> round = new ArrayList<>();
+    forEachSampleWhile(() -> true, work, inOrder);
+  }
+
+  /** The same until a condition fails, which may be noticed some samples later. */
+  <T> void forEachSampleWhile(BooleanSupplier condition, Work<T> work, InOrder<T> inOrder) {
+    for (int first = 0;
+        first < samples.size() && condition.getAsBoolean();
+        first += workers.size()) {
+      List<Callable<T>> round = new ArrayList<>();
       for (int w = 0; w < workers.size() && first + w < samples.size(); w++) {
         Worker worker = workers.get(w);
         int sample = first + w;
-        round.add(threads.submit(() -> work.of(worker, sample)));
+        round.add(() -> work.of(worker, sample));
       }
-      for (int w = 0; w < round.size(); w++) {
-        inOrder.accept(first + w, result(round.get(w)));
+      List<T> results = together(round);
+      for (int w = 0; w < results.size(); w++) {
+        inOrder.accept(first + w, results.get(w));
       }
     }
   }
 
-  private static <T> T result(Future<T> future) {
+  /** Does work 0, 1, … n − 1 on all threads. */
+  void inParallel(int n, IntConsumer work) {
+    AtomicInteger next = new AtomicInteger();
+    Callable<Void> some =
+        () -> {
+          for (int i = next.getAndIncrement(); i < n; i = next.getAndIncrement()) {
+            work.accept(i);
+          }
+          return null;
+        };
+    together(Collections.nCopies(threadCount, some));
+  }
+
+  /** Results once all is done: nobody uses any more what is closed after a failure. */
+  private <T> List<T> together(List<Callable<T>> work) {
     try {
-      return future.get();
+      List<T> results = new ArrayList<>();
+      for (Future<T> future : threads.invokeAll(work)) {
+        results.add(result(future));
+      }
+      return results;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IllegalStateException(e);
+    }
+  }
+
+  private static <T> T result(Future<T> future) throws InterruptedException {
+    try {
+      return future.get();
     } catch (ExecutionException e) {
       if (e.getCause() instanceof RuntimeException cause) {
         throw cause;
@@ -239,18 +278,14 @@ public final class Calibrator implements AutoCloseable {
 
     /** Begins a sample's batch with its residual stream in {@code x}. */
     void begin(int sample) {
-      beginRows(samples.get(sample));
+      int[] tokens = samples.get(sample);
+      w.reserve(tokens.length, tokens.length);
+      TokenRuns run = new TokenRuns(new int[] {0, tokens.length}, new int[] {-1}, new int[] {0});
+      w.session().begin(tokens, run, new Stopwatch());
       Rows state = states.get(sample);
       if (state != null) {
         w.session().append(state, w.x, 0);
       }
-    }
-
-    /** Begins a batch of one sequence. */
-    void beginRows(int[] tokens) {
-      w.reserve(tokens.length, tokens.length);
-      TokenRuns run = new TokenRuns(new int[] {0, tokens.length}, new int[] {-1}, new int[] {0});
-      w.session().begin(tokens, run, new Stopwatch());
     }
 
     /** Keeps {@code x} as a sample's residual stream. */

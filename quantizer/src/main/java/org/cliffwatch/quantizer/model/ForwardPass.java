@@ -220,21 +220,6 @@ final class ForwardPass {
   }
 
   /**
-   * y = M(input) of one expert, for all rows at hand.
-   *
-   * @param isRouted whether it is one of those that rows choose
-   */
-  void expert(Expert expert, boolean isRouted, Rows input, Rows y) {
-    session.feedForward(
-        expert.in(),
-        architecture.activation(),
-        expert.out(),
-        input,
-        isRouted ? expertInner() : inner(),
-        y);
-  }
-
-  /**
    * Each row through the experts that it chooses, and their weighted sum. Experts that no row
    * chooses cost nothing.
    *

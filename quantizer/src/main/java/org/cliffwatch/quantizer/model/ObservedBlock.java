@@ -8,10 +8,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.IntConsumer;
 import org.cliffwatch.quantizer.kernel.Activation;
 import org.cliffwatch.quantizer.kernel.Linear;
 import org.cliffwatch.quantizer.kernel.Projection;
-import org.cliffwatch.quantizer.kernel.Rows;
 import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 import org.cliffwatch.quantizer.scheme.CalibrationBlock;
@@ -33,8 +33,8 @@ final class ObservedBlock implements CalibrationBlock, AutoCloseable {
 
   private final Map<String, Projection> projections = new LinkedHashMap<>();
 
-  /** Inputs of the pass that a thread is in. */
-  private final ThreadLocal<Map<String, float[]>> seen = ThreadLocal.withInitial(HashMap::new);
+  /** Inputs of the pass that a thread is in; nothing: they are not observed. */
+  private final ThreadLocal<Map<String, float[]>> seen = new ThreadLocal<>();
 
   ObservedBlock(Calibrator calibrator, int number, Weights.Layer layer, Set<Statistic> wanted) {
     this.calibrator = calibrator;
@@ -78,7 +78,9 @@ final class ObservedBlock implements CalibrationBlock, AutoCloseable {
 
     @Override
     public void apply(float[] x, int rows, Stopwatch watch, float[]... y) {
-      seen.get().put(name, Arrays.copyOf(x, rows * inputs()));
+      if (seen.get() != null) {
+        seen.get().put(name, Arrays.copyOf(x, rows * inputs()));
+      }
       linear.apply(x, rows, watch, y);
     }
 
@@ -101,13 +103,15 @@ final class ObservedBlock implements CalibrationBlock, AutoCloseable {
   void observe(boolean advances) {
     calibrator.forEachSample(
         (worker, sample) -> {
-          seen.get().clear();
+          Map<String, float[]> found = new HashMap<>();
+          seen.set(found);
           worker.begin(sample);
           worker.pass(false).apply(packed, worker.all(sample));
+          seen.remove();
           if (advances) {
             worker.keep(sample);
           }
-          return new HashMap<>(seen.get());
+          return found;
         },
         (sample, found) ->
             inputs.forEach(
@@ -180,76 +184,150 @@ final class ObservedBlock implements CalibrationBlock, AutoCloseable {
   }
 
   @Override
-  public List<float[]> outputs(Group group, Map<String, WeightRows> weights) {
-    try (Packer replaced = new Packer(calibrator.backend(), Calibrator.floating())) {
-      Projection[] own =
-          group.layers().stream()
-              .map(each -> projections.get(each.name()))
-              .toArray(Projection[]::new);
-      for (int i = 0; i < own.length; i++) {
-        WeightRows weight = weights.get(group.layers().get(i).name());
-        own[i] = weight == null ? own[i] : new Projection(weight, own[i].bias());
-      }
-      String name = group.layers().get(0).name();
-      Linear linear = replaced.linear(name, own);
-      List<float[]> all = new ArrayList<>();
-      calibrator.forEachSample(
-          (worker, sample) -> output(worker, sample, group, linear), (sample, y) -> all.add(y));
-      return all;
+  public int leastChanging(Foldable foldable, List<Map<String, WeightRows>> candidates) {
+    List<float[]> own = new ArrayList<>();
+    try (Packer replaced = packer()) {
+      calibrator.forEachSample(inspected(foldable, Map.of(), replaced), (sample, y) -> own.add(y));
     }
+    int best = -1;
+    double least = Double.POSITIVE_INFINITY;
+    int middle = candidates.size() / 2;
+    for (int i = 0; i < candidates.size(); i++) {
+      // The middle, the one before, the one after, …
+      int candidate = middle + (i % 2 == 0 ? i / 2 : -(i + 1) / 2);
+      double change = change(foldable, candidates.get(candidate), own, least);
+      if (change < least || (change == least && candidate < best)) {
+        best = candidate;
+        least = change;
+      }
+    }
+    return best;
   }
 
-  private float[] output(Calibrator.Worker worker, int sample, Group group, Linear linear) {
-    float[] x = group.inputs().samples().get(sample);
-    int rows = x.length / linear.inputs();
-    if (rows == 0) {
-      return new float[0];
+  private Packer packer() {
+    return new Packer(calibrator.backend(), Calibrator.floating());
+  }
+
+  /**
+   * Σ (y' − y)² over all samples.
+   *
+   * @param own y
+   * @param least what makes going on useless: the sum of fewer samples may be given once it is more
+   */
+  private double change(
+      Foldable foldable, Map<String, WeightRows> weights, List<float[]> own, double least) {
+    double[] sum = new double[1];
+    try (Packer replaced = packer()) {
+      Calibrator.Work<float[]> changed = inspected(foldable, weights, replaced);
+      calibrator.forEachSampleWhile(
+          () -> !(sum[0] > least),
+          (worker, sample) -> distance(changed.of(worker, sample), own.get(sample)),
+          (sample, distance) -> sum[0] += distance);
     }
-    String name = group.layers().get(0).name();
-    Workspace w = worker.workspace();
-    if (name.equals(names.query())) {
+    return sum[0];
+  }
+
+  /** Σ (y' − y)², in float64. */
+  private static double distance(float[] changed, float[] y) {
+    double[] sums = new double[64]; // which do not wait for each other
+    for (int first = 0; first < y.length; first += sums.length) {
+      int n = Math.min(sums.length, y.length - first);
+      for (int i = 0; i < n; i++) {
+        double d = changed[first + i] - y[first + i];
+        sums[i] += d * d;
+      }
+    }
+    return Arrays.stream(sums).sum();
+  }
+
+  /** What becomes of a sample's rows that the consumers read, with other weights. */
+  private Calibrator.Work<float[]> inspected(
+      Foldable foldable, Map<String, WeightRows> weights, Packer replaced) {
+    List<String> consumers = foldable.consumers().stream().map(Layer::name).toList();
+    boolean isAttention = consumers.contains(names.query());
+    boolean isFeedForward = consumers.contains(expert(0).up());
+    if (!isAttention && !isFeedForward) {
+      String name = consumers.get(0);
+      Linear linear = replaced.linear(name, projection(name, weights));
+      return (worker, sample) -> {
+        float[] x = foldable.inputs().samples().get(sample);
+        int rows = x.length / linear.inputs();
+        float[] y = new float[rows * linear.outputs()[0]];
+        if (rows > 0) {
+          linear.apply(x, rows, y);
+        }
+        return y;
+      };
+    }
+    PackedWeights.Block block =
+        new PackedWeights.Block(
+            packed.shape(),
+            packed.alibi(),
+            packed.rotary(),
+            packed.attentionNorm(),
+            isAttention
+                ? linear(replaced, weights, names.query(), names.key(), names.value())
+                : packed.queryKeyValue(),
+            packed.queryNorm(),
+            packed.keyNorm(),
+            packed.attentionOut(),
+            packed.attentionOutNorm(),
+            packed.feedForwardNorm(),
+            isFeedForward ? feedForward(replaced, weights) : packed.feedForward(),
+            packed.feedForwardOutNorm());
+    return (worker, sample) -> {
+      Workspace w = worker.workspace();
+      float[] x = foldable.inputs().samples().get(sample);
       worker.begin(sample);
+      int rows = x.length / w.normalized.width();
       w.session().write(x, 0, rows, w.normalized);
-      worker.pass(false).attention(withQueryKeyValue(linear), w.normalized, rows, w.x);
-      return read(w, w.x, rows);
-    }
-    for (int e = 0; e < layer.feedForward().experts().size(); e++) {
-      String first = architecture.gated() ? expert(e).gate() : expert(e).up();
-      if (name.equals(first)) {
-        worker.beginRows(new int[rows]);
-        w.session().write(x, 0, rows, w.normalized);
-        Linear down = packed.feedForward().experts().get(e).out();
-        PackedWeights.Expert expert = new PackedWeights.Expert(linear, down);
-        boolean isRouted = layer.feedForward().router() != null;
-        worker.pass(false).expert(expert, isRouted, w.normalized, w.x);
-        return read(w, w.x, rows);
+      ForwardPass pass = worker.pass(false);
+      float[] y = new float[rows * w.x.width()];
+      if (isAttention) {
+        pass.attention(block, w.normalized, rows, w.x);
+        w.session().read(w.x, rows, y, 0);
       }
+      if (isFeedForward) {
+        pass.feedForward(block, w.normalized, rows, w.x);
+        float[] given = isAttention ? new float[y.length] : y;
+        w.session().read(w.x, rows, given, 0);
+        for (int i = 0; isAttention && i < y.length; i++) {
+          y[i] += given[i];
+        }
+      }
+      return y;
+    };
+  }
+
+  /** With other weights of what reads its inputs. */
+  private PackedWeights.FeedForward feedForward(Packer replaced, Map<String, WeightRows> weights) {
+    List<PackedWeights.Expert> experts = new ArrayList<>();
+    for (int e = 0; e < packed.feedForward().experts().size(); e++) {
+      LayerNames.Expert own = expert(e);
+      Linear in =
+          architecture.gated()
+              ? linear(replaced, weights, own.gate(), own.up())
+              : linear(replaced, weights, own.up());
+      experts.add(new PackedWeights.Expert(in, packed.feedForward().experts().get(e).out()));
     }
-    float[] y = new float[rows * linear.outputs()[0]];
-    linear.apply(x, rows, y);
-    return y;
+    return new PackedWeights.FeedForward(packed.feedForward().router(), experts);
   }
 
-  private static float[] read(Workspace w, Rows x, int rows) {
-    float[] y = new float[rows * x.width()];
-    w.session().read(x, rows, y, 0);
-    return y;
+  private Linear linear(Packer replaced, Map<String, WeightRows> weights, String... members) {
+    return replaced.linear(
+        members[0],
+        Arrays.stream(members).map(name -> projection(name, weights)).toArray(Projection[]::new));
   }
 
-  private PackedWeights.Block withQueryKeyValue(Linear queryKeyValue) {
-    return new PackedWeights.Block(
-        packed.shape(),
-        packed.alibi(),
-        packed.rotary(),
-        packed.attentionNorm(),
-        queryKeyValue,
-        packed.queryNorm(),
-        packed.keyNorm(),
-        packed.attentionOut(),
-        packed.attentionOutNorm(),
-        packed.feedForwardNorm(),
-        packed.feedForward(),
-        packed.feedForwardOutNorm());
+  private Projection projection(String name, Map<String, WeightRows> weights) {
+    Projection own = projections.get(name);
+    WeightRows weight = weights.get(name);
+    return weight == null ? own : new Projection(weight, own.bias());
+  }
+
+  @Override
+  public void inParallel(int n, IntConsumer work) {
+    calibrator.inParallel(n, work);
   }
 
   @Override

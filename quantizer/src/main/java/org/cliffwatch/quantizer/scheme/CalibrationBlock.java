@@ -2,6 +2,7 @@ package org.cliffwatch.quantizer.scheme;
 
 import java.util.List;
 import java.util.Map;
+import java.util.function.IntConsumer;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 
 /** A decoder block as calibration finds it: its linear layers and what text gives them. */
@@ -35,11 +36,17 @@ public interface CalibrationBlock {
   List<Foldable> foldables();
 
   /**
-   * What becomes of the inputs of a group with other weights: the output of attention for query,
-   * key and value, of the feed-forward for gate and up, else the layer's own.
+   * Which other weights of consumers change least what becomes of what they read: the first whose Σ
+   * (y' − y)² over all samples, in float64, is smallest. y is what attention gives, where query,
+   * key and value read it; what the feed-forward gives, with all its experts, where that does; the
+   * sum of both, where one norm feeds both; else what the only consumer gives.
    *
-   * @param weights by name, in place of the block's own
-   * @return (rows of a sample, outputs) of every sample
+   * @param candidates weights by name, in place of the block's own; each is read once. Those in the
+   *     middle are tried first, and others given up once they have changed more
+   * @return its index, or −1 where no sum is finite
    */
-  List<float[]> outputs(Group group, Map<String, WeightRows> weights);
+  int leastChanging(Foldable foldable, List<Map<String, WeightRows>> candidates);
+
+  /** Does work 0, 1, … n − 1, of which none needs another's, several at a time. */
+  void inParallel(int n, IntConsumer work);
 }

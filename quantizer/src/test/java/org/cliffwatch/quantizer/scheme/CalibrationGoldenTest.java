@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.IntConsumer;
 import org.assertj.core.data.Offset;
 import org.cliffwatch.quantizer.Shared;
 import org.cliffwatch.quantizer.kernel.Backends;
@@ -54,7 +55,12 @@ class CalibrationGoldenTest {
     }
 
     @Override
-    public List<float[]> outputs(Group group, Map<String, WeightRows> weights) {
+    public int leastChanging(Foldable foldable, List<Map<String, WeightRows>> candidates) {
+      throw new IllegalStateException();
+    }
+
+    @Override
+    public void inParallel(int n, IntConsumer work) {
       throw new IllegalStateException();
     }
   }
