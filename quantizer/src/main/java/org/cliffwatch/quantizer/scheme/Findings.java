@@ -19,6 +19,9 @@ public final class Findings {
   /** (1) the scale of all inputs. */
   static final String INPUT_SCALE = "input_scale";
 
+  /** (outputs, groups) the largest magnitude that a group of a weight's columns keeps. */
+  static final String CLIP = "clip";
+
   private final SortedMap<String, float[]> numbers = new TreeMap<>();
   private final SortedMap<String, byte[]> codes = new TreeMap<>();
 

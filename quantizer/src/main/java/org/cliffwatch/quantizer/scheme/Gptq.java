@@ -28,7 +28,7 @@ final class Gptq implements Scheme {
     options
         .weights(bits -> bits == 2 || bits == 3 || bits == 4 || bits == 8, "2, 3, 4 or 8")
         .inputsAsTheyAre();
-    int group = RoundToNearest.groupOf(options);
+    int group = RoundToNearest.Recipe.groupOf(options);
     float damp = options.number("damp_percent", 0.01f);
     if (damp >= 1) {
       throw options.mismatch("damp_percent", Float.toString(damp), "a number from 0 to below 1");

@@ -15,6 +15,7 @@ public final class Schemes {
           new ZeroPointInt8(),
           new LlmInt8(),
           new SmoothQuant(),
+          new Awq(),
           new RoundToNearest(),
           new Gptq(),
           new BnbFourBit(),

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.function.IntConsumer;
 import java.util.stream.Stream;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.FloatType;
@@ -23,7 +24,12 @@ class FlexpointSchemeTest {
     }
 
     @Override
-    public List<float[]> outputs(Group group, Map<String, WeightRows> weights) {
+    public int leastChanging(Foldable foldable, List<Map<String, WeightRows>> candidates) {
+      throw new IllegalStateException();
+    }
+
+    @Override
+    public void inParallel(int n, IntConsumer work) {
       throw new IllegalStateException();
     }
   }

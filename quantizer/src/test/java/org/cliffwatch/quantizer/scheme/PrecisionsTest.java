@@ -38,6 +38,8 @@ class PrecisionsTest {
             "llm-int8",
             "smoothquant",
             "smoothquant-static",
+            "awq-w4-g128",
+            "awq-w3-g128",
             "w4-g128",
             "w4-g128-asym",
             "w3-g128",
@@ -94,6 +96,9 @@ class PrecisionsTest {
         "x: {scheme: mx, weight_bits: 8, activation_bits: 8, compute: float32, element: e2m1} | weight_bits: found 8, expected 4, those of e2m1",
         "x: {scheme: mx, weight_bits: 4, activation_bits: 8, compute: float32} | activation_bits: found 8, expected 4, those of e2m1",
         "x: {scheme: fp8, weight_bits: 8, activation_bits: 8, compute: float32, element: e3m4} | element: found e3m4, expected e4m3, e5m2",
+        "x: {scheme: awq, weight_bits: 8, activation_bits: 32, compute: float32} | weight_bits: found 8, expected 4 or 3",
+        "x: {scheme: awq, weight_bits: 4, activation_bits: 8, compute: float32} | activation_bits: found 8, expected 32",
+        "x: {scheme: awq, weight_bits: 4, activation_bits: 32, compute: float32, symmetric: true} | no option 'symmetric'",
         "x: {scheme: nvfp4, weight_bits: 4, activation_bits: 4, compute: float32, group: 16} | no option 'group'",
         "x: {scheme: flexpoint, weight_bits: 17, activation_bits: 17, compute: float32} | weight_bits: found 17, expected 8 to 16",
         "x: {scheme: flexpoint, weight_bits: 16, activation_bits: 32, compute: float32} | activation_bits: found 32, expected 16, as weight_bits",
@@ -116,13 +121,13 @@ class PrecisionsTest {
     String own = "{scheme: fp8, weight_bits: 8, activation_bits: 8, compute: bfloat16}";
     Path file = Files.writeString(folder.resolve("own.yaml"), "mine: " + own);
     Precisions all = Precisions.packagedAnd(file);
-    assertThat(all.names()).contains("fp32", "mine").hasSize(39);
+    assertThat(all.names()).contains("fp32", "mine").hasSize(41);
     assertThat(all.named("mine").compute()).isEqualTo(FloatType.BFLOAT16);
     assertThat(Precisions.packagedAnd(null).names()).doesNotContain("mine");
 
     String same = "w4: {scheme: vectorwise, weight_bits: 4, activation_bits: 32, compute: float32}";
     Files.writeString(file, same);
-    assertThat(Precisions.packagedAnd(file).names()).hasSize(38);
+    assertThat(Precisions.packagedAnd(file).names()).hasSize(40);
     Files.writeString(file, "w4: " + own);
     assertThatThrownBy(() -> Precisions.packagedAnd(file))
         .isInstanceOf(InvalidInputException.class)
