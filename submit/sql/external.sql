@@ -6,9 +6,34 @@
 --
 -- A test executes the sections spark and duckdb, has Spark's parser read the section athena, and holds the
 -- columns of all four equal to what is written. Sections athena and trino were never executed.
--- Leave out what your folder lacks: documents is there after tasks.sh import-lm-eval only.
+-- Leave out what your folder lacks: documents is there after tasks.sh import-lm-eval only, verdicts and accepted
+-- after nightly.sh.
 
 -- begin spark
+CREATE TABLE accepted (
+  accepted_at string,
+  accepted_by string,
+  reason string,
+  suite string,
+  cpu string,
+  model string,
+  precision string,
+  step bigint,
+  task string,
+  cell_id string,
+  scores string,
+  comparable_key string,
+  comparable_parts string,
+  kernel string,
+  replicas int,
+  tokens_per_second double,
+  error string,
+  run_id string
+)
+USING parquet PARTITIONED BY (run_id) LOCATION 'DIR/accepted';
+
+MSCK REPAIR TABLE accepted;
+
 CREATE TABLE checkpoints (
   step bigint,
   uri string,
@@ -21,6 +46,7 @@ CREATE TABLE checkpoints (
   bytes bigint,
   context int,
   adds_bos boolean,
+  tokenizer string,
   files array<struct<name:string,size:bigint,modified:bigint>>,
   read_at bigint,
   model string
@@ -93,6 +119,7 @@ CREATE TABLE metrics (
   task_version string,
   task_hash string,
   comparable_key string,
+  comparable_parts string,
   error string,
   model string
 )
@@ -146,9 +173,44 @@ USING parquet PARTITIONED BY (model, precision, step, task) LOCATION 'DIR/scores
 
 MSCK REPAIR TABLE scores;
 
+CREATE TABLE verdicts (
+  rule string,
+  level string,
+  model string,
+  precision string,
+  step bigint,
+  task string,
+  metric string,
+  unit string,
+  outcome string,
+  value double,
+  low double,
+  high double,
+  margin double,
+  p_value double,
+  p_adjusted double,
+  minimum_detectable double,
+  items bigint,
+  baseline_run string,
+  reason string,
+  run_id string
+)
+USING parquet PARTITIONED BY (run_id) LOCATION 'DIR/verdicts';
+
+MSCK REPAIR TABLE verdicts;
+
 -- end spark
 
 -- begin duckdb
+CREATE VIEW accepted AS
+SELECT *
+FROM read_parquet(
+  'DIR/accepted/*/*.parquet',
+  hive_partitioning = true,
+  hive_types = {'run_id': VARCHAR},
+  union_by_name = true
+);
+
 CREATE VIEW checkpoints AS
 SELECT *
 FROM read_parquet(
@@ -203,9 +265,44 @@ FROM read_parquet(
   union_by_name = true
 );
 
+CREATE VIEW verdicts AS
+SELECT *
+FROM read_parquet(
+  'DIR/verdicts/*/*.parquet',
+  hive_partitioning = true,
+  hive_types = {'run_id': VARCHAR},
+  union_by_name = true
+);
+
 -- end duckdb
 
 -- begin athena
+CREATE EXTERNAL TABLE accepted (
+  accepted_at string,
+  accepted_by string,
+  reason string,
+  suite string,
+  cpu string,
+  model string,
+  `precision` string,
+  step bigint,
+  task string,
+  cell_id string,
+  scores string,
+  comparable_key string,
+  comparable_parts string,
+  kernel string,
+  replicas int,
+  tokens_per_second double,
+  error string
+)
+PARTITIONED BY (
+  run_id string
+)
+STORED AS PARQUET LOCATION 'DIR/accepted';
+
+MSCK REPAIR TABLE accepted;
+
 CREATE EXTERNAL TABLE checkpoints (
   step bigint,
   uri string,
@@ -218,6 +315,7 @@ CREATE EXTERNAL TABLE checkpoints (
   bytes bigint,
   context int,
   adds_bos boolean,
+  tokenizer string,
   files array<struct<name:string,size:bigint,modified:bigint>>,
   read_at bigint
 )
@@ -296,6 +394,7 @@ CREATE EXTERNAL TABLE metrics (
   task_version string,
   task_hash string,
   comparable_key string,
+  comparable_parts string,
   error string
 )
 PARTITIONED BY (
@@ -355,9 +454,65 @@ STORED AS PARQUET LOCATION 'DIR/scores';
 
 MSCK REPAIR TABLE scores;
 
+CREATE EXTERNAL TABLE verdicts (
+  rule string,
+  level string,
+  model string,
+  `precision` string,
+  step bigint,
+  task string,
+  metric string,
+  unit string,
+  outcome string,
+  value double,
+  low double,
+  high double,
+  margin double,
+  p_value double,
+  p_adjusted double,
+  minimum_detectable double,
+  items bigint,
+  baseline_run string,
+  reason string
+)
+PARTITIONED BY (
+  run_id string
+)
+STORED AS PARQUET LOCATION 'DIR/verdicts';
+
+MSCK REPAIR TABLE verdicts;
+
 -- end athena
 
 -- begin trino
+CREATE TABLE accepted (
+  accepted_at varchar,
+  accepted_by varchar,
+  reason varchar,
+  suite varchar,
+  cpu varchar,
+  model varchar,
+  precision varchar,
+  step bigint,
+  task varchar,
+  cell_id varchar,
+  scores varchar,
+  comparable_key varchar,
+  comparable_parts varchar,
+  kernel varchar,
+  replicas integer,
+  tokens_per_second double,
+  error varchar,
+  run_id varchar
+)
+WITH (
+  format = 'PARQUET',
+  external_location = 'DIR/accepted',
+  partitioned_by = ARRAY['run_id']
+);
+
+CALL system.sync_partition_metadata(schema_name => 'cliffwatch', table_name => 'accepted', mode => 'FULL');
+
 CREATE TABLE checkpoints (
   step bigint,
   uri varchar,
@@ -370,6 +525,7 @@ CREATE TABLE checkpoints (
   bytes bigint,
   context integer,
   adds_bos boolean,
+  tokenizer varchar,
   files array(row(name varchar, size bigint, modified bigint)),
   read_at bigint,
   model varchar
@@ -454,6 +610,7 @@ CREATE TABLE metrics (
   task_version varchar,
   task_hash varchar,
   comparable_key varchar,
+  comparable_parts varchar,
   error varchar,
   model varchar
 )
@@ -518,5 +675,35 @@ WITH (
 );
 
 CALL system.sync_partition_metadata(schema_name => 'cliffwatch', table_name => 'scores', mode => 'FULL');
+
+CREATE TABLE verdicts (
+  rule varchar,
+  level varchar,
+  model varchar,
+  precision varchar,
+  step bigint,
+  task varchar,
+  metric varchar,
+  unit varchar,
+  outcome varchar,
+  value double,
+  low double,
+  high double,
+  margin double,
+  p_value double,
+  p_adjusted double,
+  minimum_detectable double,
+  items bigint,
+  baseline_run varchar,
+  reason varchar,
+  run_id varchar
+)
+WITH (
+  format = 'PARQUET',
+  external_location = 'DIR/verdicts',
+  partitioned_by = ARRAY['run_id']
+);
+
+CALL system.sync_partition_metadata(schema_name => 'cliffwatch', table_name => 'verdicts', mode => 'FULL');
 
 -- end trino

@@ -152,15 +152,26 @@ public final class Commands {
     if (!SuiteReader.hasScheme(location)) {
       return suiteReader(precisions).read(Path.of(location), sets);
     }
+    String folder = new org.apache.hadoop.fs.Path(location).getParent().toString();
+    return suiteReader(precisions).read(text(location, "suite"), location, folder, sets);
+  }
+
+  /**
+   * A file of this machine or, with a scheme, of any Hadoop file system.
+   *
+   * @param what it is, for messages
+   */
+  static String text(String location, String what) {
+    if (!SuiteReader.hasScheme(location)) {
+      return readText(Path.of(location));
+    }
     org.apache.hadoop.fs.Path file = new org.apache.hadoop.fs.Path(location);
-    String text;
     try (InputStream in = file.getFileSystem(hadoop()).open(file)) {
-      text = new String(in.readAllBytes(), StandardCharsets.UTF_8);
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {
       throw new SuiteException(
-          location + ": cannot read the suite file: found " + e + ", expected a YAML file");
+          location + ": cannot read the " + what + " file: found " + e + ", expected a YAML file");
     }
-    return suiteReader(precisions).read(text, location, file.getParent().toString(), sets);
   }
 
   /** Hadoop's settings as the session will have them, before there is one. */

@@ -10,6 +10,7 @@ import org.cliffwatch.tasks.metric.Metric;
  * A cell of a run, scored or failed, whose scores are asked for metrics.
  *
  * @param compared whether its scores hold their divergence from the baseline's
+ * @param comparableParts of a {@link org.cliffwatch.jobs.plan.ComparableKey}
  * @param kernel kernel identity of its scores
  * @param throughput how fast this run scored it; null where it did not
  * @param error why it has no scores, or null
@@ -19,6 +20,7 @@ public record CellResult(
     AskedTask task,
     boolean compared,
     String comparableKey,
+    String comparableParts,
     String kernel,
     Throughput throughput,
     String error)

@@ -67,6 +67,7 @@ final class Metrics {
               String.valueOf(task.version()),
               task.hash(),
               cell.comparableKey(),
+              cell.comparableParts(),
               error));
     }
     return metrics;

@@ -17,7 +17,7 @@ import org.cliffwatch.jobs.table.Tables.Slice;
  */
 public final class ModelTables {
   /** Raised by every change of how metrics or comparisons are made: all are made again then. */
-  private static final int STATISTICS_VERSION = 2;
+  private static final int STATISTICS_VERSION = 3;
 
   private static final Map<String, String> FOOTER =
       Map.of("cliffwatch.statistics", Integer.toString(STATISTICS_VERSION));

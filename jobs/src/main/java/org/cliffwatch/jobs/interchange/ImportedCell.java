@@ -156,6 +156,7 @@ record ImportedCell(
         log.results().path("versions").path(task.name()).asText(String.valueOf(task.version())),
         task.hash(),
         comparableKey,
+        null,
         null);
   }
 

@@ -67,6 +67,7 @@ final class CheckpointReading
 
   private static boolean isCurrent(CheckpointRow row, String uri, List<CheckpointRow.File> files) {
     return row != null
+        && row.tokenizer() != null
         && row.uri().equals(uri)
         && row.files().equals(files)
         && files.stream().allMatch(file -> file.modified() + CLOCK_STEP_MILLIS <= row.readAt());
@@ -110,6 +111,7 @@ final class CheckpointReading
               bytes(checkpoint),
               context.isPresent() ? (Integer) context.getAsInt() : null,
               tokenizer.addsBos(),
+              tokenizerHash(checkpoint),
               files,
               now);
       return new FingerprintedCheckpoint(at, row, null, inventory.ignoredFields());
@@ -121,6 +123,10 @@ final class CheckpointReading
       LOG.error("{} cannot be read", at.uri(), e);
       return FingerprintedCheckpoint.refused(at, at.uri() + ": " + e);
     }
+  }
+
+  private static String tokenizerHash(Checkpoint checkpoint) {
+    return Sha256.of("tokenizer", checkpoint.tokenizerFiles().orElseThrow().text());
   }
 
   private static long elements(List<Inventory.Matrix> matrices) {

@@ -1,5 +1,6 @@
 package org.cliffwatch.jobs.plan;
 
+import org.cliffwatch.jobs.table.CheckpointRow;
 import org.cliffwatch.tasks.definition.PromptVersion;
 import org.cliffwatch.tasks.definition.TaskDefinition;
 
@@ -27,5 +28,25 @@ public final class ComparableKey {
             "bos", bos,
             "scoring", Integer.toString(Planner.SCORING_VERSION))
         .substring(0, LENGTH);
+  }
+
+  /**
+   * What a cell's key is made of, and its tokenizer, which is a checkpoint's own: what tells why
+   * two cells may not be compared.
+   *
+   * @param bos auto, never or always
+   * @return {@code name value} with commas, hashes shortened
+   */
+  public static String parts(Cell cell, String bos) {
+    CheckpointRow checkpoint = cell.checkpoint().row();
+    return String.join(
+        ", ",
+        "task definition " + cell.items().definition().hash().substring(0, LENGTH),
+        "items " + cell.items().hash().substring(0, LENGTH),
+        "prompt version " + cell.items().set().promptVersion().toString(),
+        "bos " + bos,
+        "scoring version " + Planner.SCORING_VERSION,
+        "tokenizer "
+            + (checkpoint == null ? "unread" : checkpoint.tokenizer().substring(0, LENGTH)));
   }
 }

@@ -25,7 +25,7 @@ public final class Report {
   }
 
   /**
-   * @param verbose whether every cell's metrics are printed, not only a row a checkpoint
+   * As {@link #show(Outcome, String, boolean, Configuration, PrintStream, PrintStream)}, stdout.
    */
   public static void show(
       Outcome outcome,
@@ -33,14 +33,27 @@ public final class Report {
       boolean verbose,
       Configuration configuration,
       PrintStream log) {
-    try (PrintStream data = stdout()) {
-      if (verbose) {
-        Summary.everything(outcome.plan(), new Tables(new Path(output), configuration), data);
-      }
-      data.print(Summary.of(outcome.plan(), outcome.results()));
-      String cliffs = Summary.cliffs(outcome.results());
-      data.print(cliffs.isEmpty() ? "" : "\n" + cliffs);
+    show(outcome, output, verbose, configuration, stdout(), log);
+  }
+
+  /**
+   * @param verbose whether every cell's metrics are printed, not only a row a checkpoint
+   * @param data gets the tables, and stays open
+   */
+  public static void show(
+      Outcome outcome,
+      String output,
+      boolean verbose,
+      Configuration configuration,
+      PrintStream data,
+      PrintStream log) {
+    if (verbose) {
+      Summary.everything(outcome.plan(), new Tables(new Path(output), configuration), data);
     }
+    data.print(Summary.of(outcome.plan(), outcome.results()));
+    String cliffs = Summary.cliffs(outcome.results());
+    data.print(cliffs.isEmpty() ? "" : "\n" + cliffs);
+    data.flush();
     warn(outcome.plan().warnings(), log); // again, where they are not scrolled away
     log.println("tables: " + output);
     try {

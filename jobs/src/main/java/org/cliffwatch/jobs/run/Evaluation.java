@@ -18,6 +18,7 @@ import org.cliffwatch.jobs.aggregate.ComparabilityLint;
 import org.cliffwatch.jobs.aggregate.ComparisonSettings;
 import org.cliffwatch.jobs.aggregate.SliceResult;
 import org.cliffwatch.jobs.plan.Cell;
+import org.cliffwatch.jobs.plan.ComparableKey;
 import org.cliffwatch.jobs.plan.Estimate;
 import org.cliffwatch.jobs.plan.Plan;
 import org.cliffwatch.jobs.plan.Planner;
@@ -64,9 +65,10 @@ public final class Evaluation {
   /**
    * What a run came to.
    *
+   * @param runId its name in {@code runs}
    * @param results one a checkpoint and precision, in the plan's order
    */
-  public record Outcome(Plan plan, List<SliceResult> results, int exitCode) {}
+  public record Outcome(String runId, Plan plan, List<SliceResult> results, int exitCode) {}
 
   /**
    * @throws org.cliffwatch.jobs.suite.SuiteException or either module's InvalidInputException for
@@ -91,7 +93,7 @@ public final class Evaluation {
       warnings.addAll(ComparabilityLint.across(results));
       warnings.forEach(warning -> progress.line("warning: " + warning));
       record(plan, claim.runId(), (int) reused, failed, exitCode);
-      return new Outcome(plan, results, exitCode);
+      return new Outcome(runId, plan, results, exitCode);
     }
   }
 
@@ -122,6 +124,7 @@ public final class Evaluation {
               cell.items().asked(),
               cell.compared(),
               cell.comparableKey(),
+              ComparableKey.parts(cell, suite.bos()),
               plan.kernel(),
               report == null || report.seconds() == 0
                   ? null

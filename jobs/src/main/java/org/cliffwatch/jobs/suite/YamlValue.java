@@ -21,7 +21,7 @@ import org.yaml.snakeyaml.nodes.Tag;
  * A YAML value that knows where it was written (file and line, environment variable or flag), so
  * that every complaint can say so. Scalars are kept as text; the typed accessors check them.
  */
-final class YamlValue {
+public final class YamlValue {
   private final String path;
   private final String place;
   private final Map<String, YamlValue> fields;
@@ -46,7 +46,7 @@ final class YamlValue {
     return new YamlValue("", place, new LinkedHashMap<>(), null, null);
   }
 
-  static YamlValue parse(String text, String file) {
+  public static YamlValue parse(String text, String file) {
     LoaderOptions options = new LoaderOptions();
     options.setAllowDuplicateKeys(false);
     options.setMaxAliasesForCollections(50);
@@ -179,7 +179,7 @@ final class YamlValue {
     }
   }
 
-  boolean isMapping() {
+  public boolean isMapping() {
     return fields != null;
   }
 
@@ -190,12 +190,12 @@ final class YamlValue {
     return texts;
   }
 
-  boolean isList() {
+  public boolean isList() {
     return elements != null;
   }
 
   /** Refuses keys that are not among the known ones, suggesting the nearest. */
-  void allowOnly(Collection<String> known) {
+  public void allowOnly(Collection<String> known) {
     mapping()
         .forEach(
             (name, value) -> {
@@ -217,7 +217,7 @@ final class YamlValue {
     return fields;
   }
 
-  List<YamlValue> list() {
+  public List<YamlValue> list() {
     if (elements == null) {
       throw wrong("a list");
     }
@@ -225,7 +225,7 @@ final class YamlValue {
   }
 
   /** The value of a key, or null where it is absent or empty. */
-  YamlValue field(String name) {
+  public YamlValue field(String name) {
     YamlValue value = mapping().get(name);
     return value == null || value.isAbsent() ? null : value;
   }
@@ -234,7 +234,7 @@ final class YamlValue {
     return fields == null && elements == null && scalar == null;
   }
 
-  YamlValue required(String name) {
+  public YamlValue required(String name) {
     YamlValue value = field(name);
     if (value == null) {
       throw new SuiteException(place + ": missing key '" + join(path, name) + "'");
@@ -242,14 +242,14 @@ final class YamlValue {
     return value;
   }
 
-  String text() {
+  public String text() {
     if (scalar == null) {
       throw wrong("a single value");
     }
     return scalar;
   }
 
-  long integer(long least, long most) {
+  public long integer(long least, long most) {
     try {
       long value = Long.parseLong(text().replace("_", ""));
       if (value >= least && value <= most) {
@@ -262,18 +262,28 @@ final class YamlValue {
   }
 
   double fraction() {
+    return number(0, 1);
+  }
+
+  /** A number of an interval, its ends included. */
+  public double number(double least, double most) {
     try {
       double value = Double.parseDouble(text());
-      if (value >= 0 && value <= 1) {
+      if (value >= least && value <= most) {
         return value;
       }
     } catch (NumberFormatException e) {
       // falls through to the complaint
     }
-    throw wrong("a number from 0 to 1");
+    throw wrong(
+        "a number from " + plain(least) + (most == Double.MAX_VALUE ? "" : " to " + plain(most)));
   }
 
-  String oneOf(Collection<String> known) {
+  private static String plain(double value) {
+    return value == Math.rint(value) ? Long.toString((long) value) : Double.toString(value);
+  }
+
+  public String oneOf(Collection<String> known) {
     if (!known.contains(text())) {
       throw new SuiteException(
           place + ": found '" + text() + "' for '" + path + "'" + Suggestion.among(known, text()));
@@ -281,7 +291,7 @@ final class YamlValue {
     return text();
   }
 
-  SuiteException wrong(String expected) {
+  public SuiteException wrong(String expected) {
     String found = fields != null ? "a mapping" : elements != null ? "a list" : "'" + scalar + "'";
     return new SuiteException(
         place
@@ -292,7 +302,7 @@ final class YamlValue {
             + expected);
   }
 
-  String place() {
+  public String place() {
     return place;
   }
 

@@ -19,6 +19,7 @@ import java.util.List;
  * @param bytes size of its weights as stored
  * @param context tokens of its window; null where the configuration states none
  * @param addsBos whether its tokenizer begins a text with BOS of itself
+ * @param tokenizer sha256 of its tokenizer; null where an older program read it
  * @param files what it was made of
  * @param readAt when it was read, milliseconds since 1970
  */
@@ -34,6 +35,7 @@ public record CheckpointRow(
     long bytes,
     Integer context,
     boolean addsBos,
+    String tokenizer,
     List<File> files,
     long readAt)
     implements Serializable {

@@ -15,6 +15,8 @@ import org.cliffwatch.jobs.table.Tables.Slice;
  * @param failed items rejected
  * @param itemsPerSecond summed over the shards' own clocks, per thread; null where not measured
  * @param comparableKey equal exactly where two values may be compared
+ * @param comparableParts what {@code comparableKey} is a hash of, and the tokenizer: {@code name
+ *     value} with commas; null where it is not known
  * @param error why the cell failed, else null
  */
 public record MetricRow(
@@ -38,6 +40,7 @@ public record MetricRow(
     String taskVersion,
     String taskHash,
     String comparableKey,
+    String comparableParts,
     String error)
     implements Serializable {
   private static final long serialVersionUID = 1L;

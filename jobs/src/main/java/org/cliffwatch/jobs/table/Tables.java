@@ -5,9 +5,12 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -30,7 +33,7 @@ import org.cliffwatch.tasks.InvalidInputException;
  */
 public final class Tables {
   /** Raised with every change of a table's columns or files. */
-  public static final int VERSION = 4;
+  public static final int VERSION = 5;
 
   /** The oldest whose files lie where today's do, so that both can be read and written together. */
   private static final int OLDEST = 2;
@@ -40,6 +43,8 @@ public final class Tables {
   public static final Columns<DegradationRow> DEGRADATION = Columns.of(DegradationRow.class);
   public static final Columns<RunRow> RUNS = Columns.of(RunRow.class);
   public static final Columns<DocumentRow> DOCUMENTS = Columns.of(DocumentRow.class);
+  public static final Columns<VerdictRow> VERDICTS = Columns.of(VerdictRow.class);
+  public static final Columns<AcceptedRow> ACCEPTED = Columns.of(AcceptedRow.class);
   public static final Columns<CheckpointRow> CHECKPOINTS = Columns.of(CheckpointRow.class);
 
   private static final String PARQUET = ".parquet";
@@ -47,6 +52,8 @@ public final class Tables {
   private static final String VERSION_FILE = "VERSION";
 
   private static final StructType BY_MODEL = new StructType().add("model", DataTypes.StringType);
+
+  private static final StructType BY_RUN = new StructType().add("run_id", DataTypes.StringType);
 
   private static final StructType BY_CELL =
       BY_MODEL
@@ -80,7 +87,9 @@ public final class Tables {
             "degradation", with(DEGRADATION, BY_MODEL),
             "checkpoints", with(CHECKPOINTS, BY_MODEL),
             "documents", with(DOCUMENTS, BY_CELL),
-            "runs", with(RUNS, new StructType().add("run_id", DataTypes.StringType))));
+            "runs", with(RUNS, BY_RUN),
+            "verdicts", with(VERDICTS, BY_RUN),
+            "accepted", with(ACCEPTED, BY_RUN)));
   }
 
   private static StructType with(Columns<?> columns, StructType partitions) {
@@ -209,6 +218,52 @@ public final class Tables {
 
   public RowFile run(String runId) {
     return file(Partition.of("run_id", runId), "runs", "run");
+  }
+
+  /** What the gate found of a run. */
+  public RowFile verdicts(String runId) {
+    return file(Partition.of("run_id", runId), "verdicts", "verdicts");
+  }
+
+  /** The cells of a run that was accepted: that the file is there is the acceptance. */
+  public RowFile accepted(String runId) {
+    return file(Partition.of("run_id", runId), "accepted", "accepted");
+  }
+
+  /** The runs that were accepted, oldest first, as their names have their start. */
+  public List<String> acceptedRuns() {
+    return parquetFiles(table("accepted")).stream()
+        .map(file -> Partition.value(file.getPath().getParent().getName()))
+        .sorted()
+        .toList();
+  }
+
+  /**
+   * Copies a cell's scores to where no run changes them: under the hash of their bytes, so that
+   * equal ones lie there once.
+   *
+   * @return the name for {@link #kept}
+   */
+  public String keep(StoredCell cell) {
+    Path source = scores(cell).path();
+    try (InputStream in = source.getFileSystem(configuration).open(source)) {
+      byte[] content = in.readAllBytes();
+      String name = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
+      RowFile copy = kept(name);
+      if (!copy.exists()) {
+        Storage.put(copy.path(), content, staging(), List.of(), configuration);
+      }
+      return name;
+    } catch (IOException e) {
+      throw new StorageException("cannot copy " + source, e);
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /** Scores that were kept. */
+  public RowFile kept(String name) {
+    return new RowFile(new Path(new Path(root, "accepted_scores"), name + PARQUET), configuration);
   }
 
   private RowFile file(Partition partition, String table, String name) {

@@ -114,6 +114,7 @@ class DegradationTest {
         "1",
         "t",
         "k",
+        "items k",
         value == null ? "why" : null);
   }
 

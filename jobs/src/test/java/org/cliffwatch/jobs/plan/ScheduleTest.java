@@ -74,6 +74,7 @@ class ScheduleTest {
             2 * parameters,
             2048,
             false,
+            "tokenizer",
             List.of(),
             0);
     FingerprintedCheckpoint checkpoint = new FingerprintedCheckpoint(at, row, null, List.of());

@@ -66,6 +66,7 @@ final class Contents {
         row.taskVersion(),
         row.taskHash(),
         row.comparableKey(),
+        row.comparableParts(),
         row.error());
   }
 

@@ -9,6 +9,7 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
+import org.cliffwatch.jobs.table.AcceptedRow;
 import org.cliffwatch.jobs.table.CheckpointRow;
 import org.cliffwatch.jobs.table.Columns;
 import org.cliffwatch.jobs.table.DegradationRow;
@@ -20,6 +21,7 @@ import org.cliffwatch.jobs.table.ScoreRow;
 import org.cliffwatch.jobs.table.StoredCell;
 import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.jobs.table.Tables.Slice;
+import org.cliffwatch.jobs.table.VerdictRow;
 
 /**
  * An output folder of chosen values. A cell is told by which of its items are right, {@code "1101"}
@@ -98,6 +100,7 @@ final class HandMadeRun {
                 2 * parameters,
                 256,
                 false,
+                "tokenizer",
                 List.of(new CheckpointRow.File("model.safetensors", 2 * parameters, 0)),
                 0));
     return this;
@@ -176,6 +179,52 @@ final class HandMadeRun {
         Tables.DOCUMENTS,
         List.of(new DocumentRow(0, "{}", "0", "[]", "hash", "hash")));
     write(
+        tables.verdicts("run"),
+        Tables.VERDICTS,
+        List.of(
+            new VerdictRow(
+                "missing",
+                "error",
+                null,
+                null,
+                null,
+                null,
+                null,
+                null,
+                "pass",
+                null,
+                null,
+                null,
+                null,
+                null,
+                null,
+                null,
+                null,
+                null,
+                "all are there")));
+    write(
+        tables.accepted("run"),
+        Tables.ACCEPTED,
+        List.of(
+            new AcceptedRow(
+                "2026-01-01T00:02:00Z",
+                "user@host",
+                "first",
+                "suite",
+                "cpu",
+                "2024",
+                "fp32",
+                100,
+                "piqa",
+                "cell",
+                "copy",
+                KEY,
+                "items hash",
+                "kernel",
+                1,
+                null,
+                null)));
+    write(
         tables.run("run"),
         Tables.RUNS,
         List.of(
@@ -226,6 +275,7 @@ final class HandMadeRun {
                         "1",
                         "hash",
                         cell.task().equals("piqa") ? KEY : lambadaKey,
+                        "items hash",
                         null)));
     return rows;
   }

@@ -144,6 +144,15 @@ public enum Metric {
     };
   }
 
+  /** How {@link #aggregate} grows with the weighted mean of contributions, at that mean. */
+  public double slope(double mean) {
+    return switch (this) {
+      case PERPLEXITY, WORD_PERPLEXITY, BYTE_PERPLEXITY -> -Math.exp(-mean);
+      case BITS_PER_BYTE -> -1 / Math.log(2);
+      default -> 1;
+    };
+  }
+
   private MetricState divergence(ItemResult result, ToDoubleFunction<Divergence> of) {
     double sum = 0;
     long tokens = 0;
