@@ -3,7 +3,6 @@ package org.cliffwatch.jobs;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
@@ -15,7 +14,6 @@ import org.cliffwatch.jobs.present.Summary;
 import org.cliffwatch.jobs.run.Evaluation;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteException;
-import org.cliffwatch.jobs.suite.SuiteReader;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -157,14 +155,7 @@ public final class Evaluate implements Callable<Integer> {
   }
 
   private Suite suite() {
-    List<String> sets = new ArrayList<>(this.sets);
-    if (calibration != null) {
-      String file =
-          SuiteReader.hasScheme(calibration)
-              ? calibration
-              : Path.of(calibration).toAbsolutePath().normalize().toString();
-      sets.add("calibration='" + file.replace("'", "''") + "'");
-    }
+    List<String> sets = Commands.calibratedWith(calibration, this.sets);
     if (source.suite != null) {
       return Commands.suite(source.suite, precisions, sets);
     }

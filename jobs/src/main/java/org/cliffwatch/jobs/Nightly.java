@@ -115,6 +115,12 @@ public final class Nightly implements Callable<Integer> {
   private java.nio.file.Path precisions;
 
   @Option(
+      names = "--calibration",
+      paramLabel = "FILE",
+      description = "Text for precisions that look at some; sets the suite's key calibration.")
+  private String calibration;
+
+  @Option(
       names = "--junit",
       paramLabel = "FILE",
       description = "JUnit XML. Default: OUTPUT/gate/RUN/junit.xml.")
@@ -153,7 +159,7 @@ public final class Nightly implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    Suite suite = Commands.suite(suiteFile, precisions, sets);
+    Suite suite = Commands.suite(suiteFile, precisions, Commands.calibratedWith(calibration, sets));
     Gate gate = new GateReader(suite).read(Commands.text(gateFile, "gate"), gateFile);
     try (SparkSession session = Commands.session("cliffwatch nightly " + suite.name())) {
       JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.sparkContext());

@@ -40,6 +40,7 @@ class FingerprintedCheckpointTest {
             FILE,
             2048,
             false,
+            "tokenizer",
             List.of(),
             0);
     FingerprintedCheckpoint checkpoint =
