@@ -123,6 +123,11 @@ public final class Evaluate implements Callable<Integer> {
   @Option(names = "--verbose", description = "Prints every cell's metrics at the end.")
   private boolean verbose;
 
+  @Option(
+      names = "--no-report",
+      description = "Writes no page (report.html) beside the tables at the end.")
+  private boolean noReport;
+
   public static void main(String[] arguments) {
     Commands.exit(Commands.run(new Evaluate(), arguments));
   }
@@ -150,6 +155,9 @@ public final class Evaluate implements Callable<Integer> {
       }
       Evaluation.Outcome outcome = evaluation.run();
       Report.show(outcome, output, verbose, spark.hadoopConfiguration(), System.err);
+      if (!noReport) {
+        Report.write(outcome, output, session, System.err);
+      }
       return outcome.exitCode();
     }
   }

@@ -94,6 +94,7 @@ public final class Study implements Callable<Integer> {
       Evaluation.Outcome outcome =
           new Evaluation(spark, grid, output.toString(), false, System.err).run();
       Report.show(outcome, output.toString(), false, spark.hadoopConfiguration(), System.err);
+      Report.write(outcome, output.toString(), session, System.err);
       return outcome.exitCode();
     }
   }

@@ -11,10 +11,10 @@ import org.apache.hadoop.fs.Path;
 import org.cliffwatch.tasks.item.DataSource;
 
 /** Item files on any Hadoop file system. */
-final class HadoopFiles implements DataSource {
+public final class HadoopFiles implements DataSource {
   private final Configuration configuration;
 
-  HadoopFiles(Configuration configuration) {
+  public HadoopFiles(Configuration configuration) {
     this.configuration = configuration;
   }
 

@@ -5,13 +5,19 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.SparkSession;
+import org.cliffwatch.jobs.report.HtmlReport;
 import org.cliffwatch.jobs.run.Evaluation.Outcome;
 import org.cliffwatch.jobs.table.Tables;
+import org.cliffwatch.tasks.item.ItemSet;
 
-/** What a finished evaluation shows: tables on stdout, a plot beside the tables. */
+/** What a finished evaluation shows: tables on stdout, a page beside the tables. */
 public final class Report {
   private Report() {}
 
@@ -56,13 +62,23 @@ public final class Report {
     data.flush();
     warn(outcome.plan().warnings(), log); // again, where they are not scrolled away
     log.println("tables: " + output);
-    try {
-      DegradationPlot.write(outcome.results(), output, configuration)
-          .ifPresent(plot -> log.println("plot: " + plot));
-    } catch (LinkageError | InternalError | RuntimeException | IOException e) {
-      // Java draws text only where the machine has fonts; the tables do not need any.
-      log.println("warning: no plot was drawn: " + e);
-    }
     Summary.failures(outcome.results()).forEach(log::println);
+  }
+
+  /**
+   * Writes the report beside the tables and names it. A report that cannot be written is a warning:
+   * the tables are what a run is for.
+   */
+  public static void write(Outcome outcome, String output, SparkSession spark, PrintStream log) {
+    Path file = new Path(output, HtmlReport.FILE);
+    Map<String, ItemSet> items = new LinkedHashMap<>();
+    outcome.plan().tasks().forEach(task -> items.put(task.data().task(), task.set()));
+    HtmlReport.Known known = new HtmlReport.Known(outcome.plan().suite().precisions(), items);
+    try {
+      new HtmlReport(spark, output, known, log).write(Optional.empty(), file);
+      log.println("report: " + file);
+    } catch (IOException | RuntimeException e) {
+      log.println("warning: no report was written: " + e);
+    }
   }
 }

@@ -342,6 +342,21 @@ public final class Tables {
         name.substring(0, name.length() - PARQUET.length()));
   }
 
+  /**
+   * Makes a file that is no table appear whole, in the place of one that may be there.
+   *
+   * @param file any Hadoop URI
+   * @throws StorageException naming the file
+   */
+  public static void putWhole(Path file, byte[] content, Configuration configuration) {
+    try {
+      Path folder = file.getFileSystem(configuration).makeQualified(file).getParent();
+      Storage.put(file, content, folder, List.of(), configuration);
+    } catch (IOException e) {
+      throw new StorageException("cannot write " + file, e);
+    }
+  }
+
   /** Unfinished files; outside every table, since some readers look into hidden folders too. */
   public Path staging() {
     return new Path(root, ".staging");

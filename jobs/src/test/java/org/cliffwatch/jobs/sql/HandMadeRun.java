@@ -29,7 +29,7 @@ import org.cliffwatch.jobs.table.VerdictRow;
  * by arithmetic that can be done in the head. Where three items or more are lost, the p-value is
  * 0.01, else 1.
  */
-final class HandMadeRun {
+public final class HandMadeRun {
   private static final String BASELINE = "fp32";
   private static final String KEY = "key";
 
@@ -74,7 +74,7 @@ final class HandMadeRun {
     this.tables = new Tables(new org.apache.hadoop.fs.Path(folder.toString()), new Configuration());
   }
 
-  Tables tables() {
+  public Tables tables() {
     return tables;
   }
 
@@ -377,7 +377,7 @@ final class HandMadeRun {
   }
 
   /** Two models, one of them with a number for a name, in three precisions and two tasks. */
-  static HandMadeRun now(Path folder) {
+  public static HandMadeRun now(Path folder) {
     return new HandMadeRun(folder)
         .checkpoint("2024", 100, 1_000_000)
         .checkpoint("2024", 200, 1_000_000)

@@ -3,10 +3,10 @@ package org.cliffwatch.jobs.sql;
 import org.apache.spark.sql.SparkSession;
 
 /** A session with the settings of {@code sql.sh}. */
-final class LocalSpark {
+public final class LocalSpark {
   private LocalSpark() {}
 
-  static SparkSession start() {
+  public static SparkSession start() {
     SparkSession.Builder builder =
         SparkSession.builder()
             .master("local[2]")
