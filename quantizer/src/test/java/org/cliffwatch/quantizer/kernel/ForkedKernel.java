@@ -12,8 +12,11 @@ import java.util.Random;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
+import org.cliffwatch.quantizer.model.RandomCalibration;
 import org.cliffwatch.quantizer.model.Variant;
+import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Precisions;
+import org.cliffwatch.quantizer.scheme.Schemes;
 import org.cliffwatch.quantizer.score.BosRule;
 import org.cliffwatch.quantizer.score.Request;
 import org.cliffwatch.quantizer.score.Score;
@@ -37,6 +40,10 @@ public final class ForkedKernel {
   private static final String[] VARIANTS = {
     "bloom-six-heads", "gpt_neo-local", "gptj-rotary", "llama-llama3", "mistral-window"
   };
+
+  /** The one in which calibrated precisions are made, too: they know no family. */
+  private static final String CALIBRATED = "llama-llama3";
+
   private static final int REQUESTS = 12;
 
   private ForkedKernel() {}
@@ -124,10 +131,19 @@ public final class ForkedKernel {
       Variant variant = Variant.of(name);
       Path folder = variant.write(Files.createTempDirectory(parent, name));
       for (String precision : Precisions.packaged().names()) {
+        Precision row = Precisions.packaged().named(precision);
+        if (Schemes.isCalibrated(row) && !name.equals(CALIBRATED)) {
+          continue;
+        }
         try (Checkpoint checkpoint = Checkpoint.open(folder);
             Scorer scorer =
                 Scorer.open(
-                    checkpoint, Precisions.packaged().named(precision), backend, BosRule.AUTO, 3)) {
+                    checkpoint,
+                    row,
+                    RandomCalibration.of(checkpoint, variant.vocabulary(), row, backend),
+                    backend,
+                    BosRule.AUTO,
+                    3)) {
           StringBuilder line = new StringBuilder(name + " " + precision);
           for (int replica = 0; replica < 2; replica++) {
             for (Score score : scorer.score(requests(variant.vocabulary()), replica)) {

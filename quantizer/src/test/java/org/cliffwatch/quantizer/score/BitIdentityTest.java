@@ -19,13 +19,11 @@ import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.kernel.OfferedBackends;
-import org.cliffwatch.quantizer.model.Calibrator;
-import org.cliffwatch.quantizer.model.Inventory;
+import org.cliffwatch.quantizer.model.RandomCalibration;
 import org.cliffwatch.quantizer.model.Variant;
 import org.cliffwatch.quantizer.scheme.Findings;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Precisions;
-import org.cliffwatch.quantizer.scheme.Schemes;
 import org.cliffwatch.quantizer.stored.StoredGolden;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
@@ -207,22 +205,8 @@ class BitIdentityTest {
     Precision row = Precisions.packaged().named(precision);
     Backend kernel = Backends.open(backend);
     Checkpoint checkpoint = Checkpoint.open(path);
-    Findings findings =
-        Schemes.isCalibrated(row) ? calibrated(checkpoint, vocabulary, row, kernel) : null;
+    Findings findings = RandomCalibration.of(checkpoint, vocabulary, row, kernel);
     return Scorer.open(checkpoint, row, findings, kernel, BosRule.AUTO, 7);
-  }
-
-  private static Findings calibrated(
-      Checkpoint checkpoint, int vocabulary, Precision row, Backend kernel) {
-    Random random = new Random(3);
-    List<int[]> samples = new ArrayList<>();
-    for (int s = 0; s < 4; s++) {
-      samples.add(random.ints(16, 0, vocabulary).toArray());
-    }
-    try (Calibrator calibrator =
-        new Calibrator(Inventory.of(checkpoint), kernel, samples, 2, share -> {})) {
-      return calibrator.find(List.of(row)).get(row);
-    }
   }
 
   /** Of 1 to 60 tokens; half of them continue a prefix of an earlier one. */
