@@ -140,6 +140,11 @@ public final class Nightly implements Callable<Integer> {
       description = "Prints the plan and what the gate can detect of it; scores nothing.")
   private boolean dryRun;
 
+  @Option(
+      names = "--no-report",
+      description = "Writes no page (report.html) beside the tables at the end.")
+  private boolean noReport;
+
   private final PrintStream data;
 
   private Nightly() {
@@ -187,6 +192,9 @@ public final class Nightly implements Callable<Integer> {
       Verdicts verdicts = keeper.judge(outcome, fresh);
       int exitCode = verdicts.exitCode(outcome.exitCode());
       accept(keeper, outcome, verdicts);
+      if (!noReport) {
+        Report.write(outcome, output, session, System.err);
+      }
       show(
           new GateReport(suite.name(), verdicts, exitCode),
           outcome.runId(),

@@ -46,6 +46,7 @@ class NightlyTest {
   @TempDir static Path accepted;
   @TempDir Path folder;
   private String printed;
+  private boolean writesReport;
 
   @BeforeAll
   static void acceptAFirstNight() throws IOException {
@@ -125,6 +126,9 @@ class NightlyTest {
                 "--junit",
                 folder.resolve("junit.xml").toString()));
     arguments.addAll(List.of(more));
+    if (!writesReport) {
+      arguments.add("--no-report");
+    }
     if (!arguments.contains("--gate")) {
       arguments.addAll(List.of("--gate", "../conf/gates/default.yaml"));
     }
@@ -200,7 +204,10 @@ class NightlyTest {
     List<AcceptedRow> before = acceptedRows();
     // What a broken export might do: the weights of an earlier step in a later one's place.
     copyOver(DATA.resolve("checkpoints/bf16-wd0.1/step250/model.safetensors"), weights(2000));
+    writesReport = true;
     assertThat(nightly("--accept")).isEqualTo(ExitCode.GATE_FAILED);
+    writesReport = false;
+    assertThat(folder.resolve("out/report.html")).content().contains("each task", "step_drift");
     assertThat(verdicts(VerdictRow.FAIL))
         .filteredOn(VerdictRow::isError)
         .isNotEmpty()
