@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.apache.spark.sql.SaveMode;
 import org.apache.spark.sql.SparkSession;
 import org.cliffwatch.jobs.report.HtmlReport.Known;
 import org.cliffwatch.jobs.sql.HandMadeRun;
@@ -71,6 +72,7 @@ class HtmlReportTest {
                 + " 'piqa' AS task, 'fail' AS outcome, -1.5 AS value, -1.0 AS margin, 0.01 AS p_adjusted,"
                 + " 0.5 AS minimum_detectable, 'below the margin' AS reason")
         .write()
+        .mode(SaveMode.Overwrite)
         .partitionBy("run_id")
         .parquet(folder.resolve("now/verdicts").toString());
     all = report().data(Optional.empty());

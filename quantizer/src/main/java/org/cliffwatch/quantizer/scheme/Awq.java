@@ -189,22 +189,7 @@ final class Awq implements Scheme {
 
   /** A weight whose columns are multiplied, rounded, and divided again. */
   private record RoundedRows(WeightRows weight, float[] s, RoundToNearest.Recipe rounding)
-      implements WeightRows {
-    @Override
-    public String name() {
-      return weight.name();
-    }
-
-    @Override
-    public int rows() {
-      return weight.rows();
-    }
-
-    @Override
-    public int columns() {
-      return weight.columns();
-    }
-
+      implements ChangedRows {
     @Override
     public void row(int r, float[] out) {
       weight.row(r, out);
@@ -366,22 +351,7 @@ final class Awq implements Scheme {
 
   /** A weight whose groups keep no magnitudes beyond their limits. */
   private record ClippedRows(WeightRows weight, int size, int groups, float[] limits)
-      implements WeightRows {
-    @Override
-    public String name() {
-      return weight.name();
-    }
-
-    @Override
-    public int rows() {
-      return weight.rows();
-    }
-
-    @Override
-    public int columns() {
-      return weight.columns();
-    }
-
+      implements ChangedRows {
     @Override
     public void row(int r, float[] out) {
       weight.row(r, out);

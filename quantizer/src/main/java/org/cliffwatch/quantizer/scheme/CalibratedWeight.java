@@ -7,7 +7,7 @@ import org.cliffwatch.quantizer.kernel.WeightRows;
  * A linear layer's weight with what calibration found for it: its columns multiplied by what was
  * taken out of its inputs, its rows divided by what its consumers give back.
  */
-public final class CalibratedWeight implements WeightRows {
+public final class CalibratedWeight implements ChangedRows {
   private final WeightRows weight;
   private final String layer;
   private final Findings findings;
@@ -76,23 +76,8 @@ public final class CalibratedWeight implements WeightRows {
   }
 
   @Override
-  public String name() {
-    return weight.name();
-  }
-
-  @Override
-  public int rows() {
-    return weight.rows();
-  }
-
-  @Override
-  public int columns() {
-    return weight.columns();
-  }
-
-  @Override
-  public int inputAxis() {
-    return weight.inputAxis();
+  public WeightRows weight() {
+    return weight;
   }
 
   @Override

@@ -116,27 +116,7 @@ final class FlexpointScheme implements Scheme {
   }
 
   /** A weight's rows, quantized and widened as they are read. */
-  private record Widened(WeightRows weight, RowQuantizer quantizer) implements WeightRows {
-    @Override
-    public String name() {
-      return weight.name();
-    }
-
-    @Override
-    public int rows() {
-      return weight.rows();
-    }
-
-    @Override
-    public int columns() {
-      return weight.columns();
-    }
-
-    @Override
-    public int inputAxis() {
-      return weight.inputAxis();
-    }
-
+  private record Widened(WeightRows weight, RowQuantizer quantizer) implements ChangedRows {
     @Override
     public void row(int r, float[] out) {
       weight.row(r, out);
