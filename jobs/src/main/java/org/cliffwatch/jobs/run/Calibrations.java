@@ -1,5 +1,6 @@
 package org.cliffwatch.jobs.run;
 
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.Serializable;
@@ -7,11 +8,15 @@ import java.nio.file.Files;
 import java.security.DigestInputStream;
 import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -120,7 +125,10 @@ final class Calibrations {
   private List<Pass> passes(List<Cell> cells) {
     record Shared(String checkpoint, Calibration calibration, String text, Precision alone) {}
     Map<Shared, Pass> passes = new LinkedHashMap<>();
-    Map<String, Boolean> asked = new HashMap<>();
+    Set<String> known = new HashSet<>();
+    if (cells.stream().anyMatch(cell -> Schemes.isCalibrated(cell.precision()))) {
+      known.addAll(made());
+    }
     for (Cell cell : cells) {
       Precision precision = cell.precision();
       if (!Schemes.isCalibrated(precision)) {
@@ -128,7 +136,7 @@ final class Calibrations {
       }
       FingerprintedCheckpoint checkpoint = cell.checkpoint();
       String key = Recipe.calibrationKey(checkpoint.identity(), precision, plan.kernel());
-      if (asked.put(key, true) != null || exists(key)) {
+      if (!known.add(tables.calibration(key).getName())) {
         continue;
       }
       String hash = precision.calibrationText().orElseThrow();
@@ -148,12 +156,17 @@ final class Calibrations {
     return List.copyOf(passes.values());
   }
 
-  private boolean exists(String key) {
-    Path file = tables.calibration(key);
+  /** The names of the files that are there: one listing. */
+  private Set<String> made() {
+    Path folder = tables.calibration("").getParent();
     try {
-      return file.getFileSystem(spark.hadoopConfiguration()).exists(file);
+      return Arrays.stream(folder.getFileSystem(spark.hadoopConfiguration()).listStatus(folder))
+          .map(file -> file.getPath().getName())
+          .collect(Collectors.toSet());
+    } catch (FileNotFoundException e) {
+      return Set.of();
     } catch (IOException e) {
-      throw new StorageException("cannot look for " + file, e);
+      throw new StorageException("cannot list " + folder, e);
     }
   }
 

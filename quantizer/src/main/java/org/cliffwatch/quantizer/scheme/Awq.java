@@ -93,11 +93,7 @@ final class Awq implements Scheme {
     for (CalibrationBlock.Foldable foldable : block.foldables()) {
       List<CalibrationBlock.Layer> rounded =
           foldable.consumers().stream().filter(each -> quantized.contains(each.name())).toList();
-      float[] s = bestScales(block, foldable, rounded, recipe);
-      findings.put(foldable.producer(), Findings.OUTPUT_DIVISOR, s);
-      for (CalibrationBlock.Layer consumer : foldable.consumers()) {
-        findings.put(consumer.name(), Findings.INPUT_FACTOR, s);
-      }
+      findings.fold(foldable, bestScales(block, foldable, rounded, recipe));
     }
     for (CalibrationBlock.Group group : block.groups()) {
       clip(block, group, recipe, findings);

@@ -35,6 +35,14 @@ public final class Findings {
     codes.put(layer + "." + what, values);
   }
 
+  /** Divides what a producer gives, and multiplies the columns of all that read it. */
+  void fold(CalibrationBlock.Foldable foldable, float[] factor) {
+    put(foldable.producer(), OUTPUT_DIVISOR, factor);
+    for (CalibrationBlock.Layer consumer : foldable.consumers()) {
+      put(consumer.name(), INPUT_FACTOR, factor);
+    }
+  }
+
   Optional<float[]> numbers(String layer, String what) {
     return Optional.ofNullable(numbers.get(layer + "." + what));
   }

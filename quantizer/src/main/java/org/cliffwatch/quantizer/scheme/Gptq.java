@@ -59,8 +59,7 @@ final class Gptq implements Scheme {
   @Override
   public double bits(int columns, Precision precision) {
     GptqRounding.Recipe recipe = recipe(precision);
-    int each = recipe.symmetric() ? Float.SIZE : Float.SIZE + recipe.bits();
-    return recipe.bits() + (double) each / recipe.size(columns);
+    return RoundToNearest.bits(recipe.bits(), recipe.symmetric(), recipe.size(columns));
   }
 
   @Override

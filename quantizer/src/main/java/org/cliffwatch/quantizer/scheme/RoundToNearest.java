@@ -98,11 +98,15 @@ final class RoundToNearest implements Scheme {
       return unsigned ? 0 : -(1 << (bits - 1));
     }
 
-    /** Bits that a weight takes, its share of scale and zero point included. */
     double bits(int columns) {
-      int each = symmetric ? Float.SIZE : Float.SIZE + bits;
-      return bits + (double) each / group(columns);
+      return RoundToNearest.bits(bits, symmetric, group(columns));
     }
+  }
+
+  /** Bits that a weight takes, its share of its group's scale and zero point included. */
+  static double bits(int bits, boolean symmetric, int group) {
+    int each = symmetric ? Float.SIZE : Float.SIZE + bits;
+    return bits + (double) each / group;
   }
 
   @Override

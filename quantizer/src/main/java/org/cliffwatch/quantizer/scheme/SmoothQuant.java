@@ -64,11 +64,7 @@ final class SmoothQuant implements Scheme {
     Recipe recipe = Recipe.of(precision);
     for (CalibrationBlock.Foldable norm : block.foldables()) {
       if (norm.isNorm()) {
-        float[] s = factors(norm, recipe.alpha());
-        findings.put(norm.producer(), Findings.OUTPUT_DIVISOR, s);
-        for (CalibrationBlock.Layer consumer : norm.consumers()) {
-          findings.put(consumer.name(), Findings.INPUT_FACTOR, s);
-        }
+        findings.fold(norm, factors(norm, recipe.alpha()));
       }
     }
     if (recipe.inputs() == ActivationScheme.STATIC) {
