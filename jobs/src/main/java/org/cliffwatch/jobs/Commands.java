@@ -12,7 +12,6 @@ import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.spark.SparkException;
@@ -146,23 +145,6 @@ public final class Commands {
             .collect(Collectors.toCollection(TreeSet::new)),
         System.getenv(),
         FileSystem.getDefaultUri(hadoop()).getScheme().equals("file") ? "" : "file:");
-  }
-
-  /**
-   * A suite's settings and {@code --calibration}.
-   *
-   * @param calibration a path or URI, or null
-   */
-  static List<String> calibratedWith(String calibration, List<String> sets) {
-    if (calibration == null) {
-      return sets;
-    }
-    String file =
-        SuiteReader.hasScheme(calibration)
-            ? calibration
-            : Path.of(calibration).toAbsolutePath().normalize().toString();
-    return Stream.concat(sets.stream(), Stream.of("calibration='" + file.replace("'", "''") + "'"))
-        .toList();
   }
 
   /** A suite in a file of this machine or, with a scheme, of any Hadoop file system. */

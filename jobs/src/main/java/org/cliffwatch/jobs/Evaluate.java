@@ -2,7 +2,6 @@ package org.cliffwatch.jobs;
 
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
@@ -16,6 +15,7 @@ import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteException;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
@@ -96,23 +96,7 @@ public final class Evaluate implements Callable<Integer> {
       description = "Folder of the tables: a path or any Hadoop URI.")
   private String output;
 
-  @Option(
-      names = "--set",
-      paramLabel = "KEY=VALUE",
-      description = "Sets a key of the suite: --set seed=2 --set tasks.0.limit=100.")
-  private List<String> sets = List.of();
-
-  @Option(
-      names = "--precisions",
-      paramLabel = "FILE",
-      description = "More precisions: a YAML file like conf/precisions.yaml.")
-  private Path precisions;
-
-  @Option(
-      names = "--calibration",
-      paramLabel = "FILE",
-      description = "Text for precisions that look at some; sets the suite's key calibration.")
-  private String calibration;
+  @Mixin private SuiteOptions options;
 
   @Option(names = "--fresh", description = "Scores committed cells again.")
   private boolean fresh;
@@ -163,20 +147,19 @@ public final class Evaluate implements Callable<Integer> {
   }
 
   private Suite suite() {
-    List<String> sets = Commands.calibratedWith(calibration, this.sets);
     if (source.suite != null) {
-      return Commands.suite(source.suite, precisions, sets);
+      return Commands.suite(source.suite, options.precisions(), options.sets());
     }
     Flags flags = source.flags;
     if (flags.limit != null && flags.limit < 1) {
       throw new SuiteException("--limit: found " + flags.limit + ", expected 1 or more");
     }
-    return Commands.suiteReader(precisions)
+    return Commands.suiteReader(options.precisions())
         .fromFlags(
             flags.checkpoints,
             flags.precisions,
             flags.tasks,
             flags.limit == null ? OptionalInt.empty() : OptionalInt.of(flags.limit),
-            sets);
+            options.sets());
   }
 }

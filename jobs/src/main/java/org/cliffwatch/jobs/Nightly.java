@@ -7,7 +7,6 @@ import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.util.List;
 import java.util.concurrent.Callable;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
@@ -27,6 +26,7 @@ import org.cliffwatch.jobs.suite.SuiteException;
 import org.cliffwatch.jobs.suite.SuiteReader;
 import org.cliffwatch.jobs.table.StorageException;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code nightly.sh}: evaluate, compare with what was accepted, decide. */
@@ -102,23 +102,7 @@ public final class Nightly implements Callable<Integer> {
       description = "With --accept: accepts it whatever the gate finds, and records why.")
   private String reason;
 
-  @Option(
-      names = "--set",
-      paramLabel = "KEY=VALUE",
-      description = "Sets a key of the suite: --set seed=2 --set tasks.0.limit=100.")
-  private List<String> sets = List.of();
-
-  @Option(
-      names = "--precisions",
-      paramLabel = "FILE",
-      description = "More precisions: a YAML file like conf/precisions.yaml.")
-  private java.nio.file.Path precisions;
-
-  @Option(
-      names = "--calibration",
-      paramLabel = "FILE",
-      description = "Text for precisions that look at some; sets the suite's key calibration.")
-  private String calibration;
+  @Mixin private SuiteOptions options;
 
   @Option(
       names = "--junit",
@@ -164,7 +148,7 @@ public final class Nightly implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    Suite suite = Commands.suite(suiteFile, precisions, Commands.calibratedWith(calibration, sets));
+    Suite suite = Commands.suite(suiteFile, options.precisions(), options.sets());
     Gate gate = new GateReader(suite).read(Commands.text(gateFile, "gate"), gateFile);
     try (SparkSession session = Commands.session("cliffwatch nightly " + suite.name())) {
       JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.sparkContext());
