@@ -302,8 +302,9 @@ public final class FaultyFileSystem extends RawLocalFileSystem {
     Path written = path;
     if (getConf().getBoolean(STORE, false)) {
       Files.createDirectories(pathToFile(path).getParentFile().toPath());
-      java.nio.file.Path beside = Files.createTempDirectory("faulty");
-      written = new Path(beside.toUri().getPath(), UUID.randomUUID().toString());
+      File beside = new File(System.getProperty("java.io.tmpdir"), "faulty" + UUID.randomUUID());
+      beside.deleteOnExit();
+      written = new Path(beside.getPath());
     }
     return new FSDataOutputStream(
         new Output(
