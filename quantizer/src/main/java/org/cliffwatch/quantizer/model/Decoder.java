@@ -48,6 +48,15 @@ public final class Decoder implements AutoCloseable {
    */
   private static final int KEPT_ROWS = 2176;
 
+  /** Rows to every token of a shared prefix: computing it again takes a fifth of a batch. */
+  private static final int BESIDE_PREFIX = 4;
+
+  /** More gain nothing beside the prefixes of few-shot prompts, and are no longer in any cache. */
+  private static final int MOST_BESIDE_PREFIX = 4096;
+
+  /** Activations of wide models are as large for fewer rows; every thread has its own. */
+  private static final long BYTES_BESIDE_PREFIX = 128L << 20;
+
   private final Architecture architecture;
   private final Backend backend;
   private final FloatType compute;
@@ -104,14 +113,21 @@ public final class Decoder implements AutoCloseable {
     this.weights = new PackedWeights(inventory, precision, findings, backend);
   }
 
-  /** Rows of a batch beyond those of its first sequence. */
-  public int batchRows() {
-    return backend.batchRows();
+  /**
+   * Rows of a batch beyond those of its first sequence: enough that a prefix, which every batch
+   * computes again, is a small part of it.
+   *
+   * @param shared tokens with which all of its sequences begin
+   */
+  public int batchRows(int shared) {
+    long most =
+        Math.min(MOST_BESIDE_PREFIX, BYTES_BESIDE_PREFIX / Workspace.rowBytes(architecture));
+    return (int) Math.max(backend.batchRows(), Math.min(most, (long) BESIDE_PREFIX * shared));
   }
 
   /** The most rows that are kept of a workspace or of rotary tables. */
   int mostKept() {
-    return KEPT_ROWS + backend.batchRows();
+    return KEPT_ROWS + batchRows(Integer.MAX_VALUE);
   }
 
   /** The most rows a batch may have. */

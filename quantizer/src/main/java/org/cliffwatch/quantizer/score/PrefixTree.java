@@ -3,6 +3,7 @@ package org.cliffwatch.quantizer.score;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntUnaryOperator;
 import java.util.stream.IntStream;
 import org.cliffwatch.quantizer.kernel.TokenRuns;
 import org.cliffwatch.quantizer.model.Batch;
@@ -40,10 +41,11 @@ final class PrefixTree {
    * Packs sequences into batches. Sorted, those that share a prefix are neighbours; where a batch
    * is full it is cut between two of its last that share least.
    *
-   * @param wanted rows of a batch beyond those of its first sequence
+   * @param wanted tokens that a batch's sequences all begin with → its rows beyond those of its
+   *     first sequence, ascending
    * @param most rows a batch may have; no sequence is longer
    */
-  static Packed pack(List<TokenSequence> sequences, int wanted, int most) {
+  static Packed pack(List<TokenSequence> sequences, IntUnaryOperator wanted, int most) {
     Integer[] order = new Integer[sequences.size()];
     Arrays.setAll(order, i -> i);
     Arrays.sort(
@@ -112,21 +114,24 @@ final class PrefixTree {
 
   /** Where the batch ends that begins with the {@code from}th. */
   private static int end(
-      List<TokenSequence> sequences, Integer[] order, int from, int wanted, int most) {
+      List<TokenSequence> sequences, Integer[] order, int from, IntUnaryOperator wanted, int most) {
     TokenSequence last = sequences.get(order[from]);
-    int room = Math.min(wanted, most - last.input().length);
+    int largest = most - last.input().length;
     int rows = 0;
+    int common = last.input().length;
     int cut = order.length;
     int least = Integer.MAX_VALUE;
     for (int i = from + 1; i < order.length; i++) {
       TokenSequence next = sequences.get(order[i]);
       int shared = shared(last, next);
-      if (rows >= wanted * 3 / 4 && shared <= least) {
+      common = Math.min(common, shared);
+      int room = wanted.applyAsInt(common);
+      if (rows >= room / 4 * 3 && shared <= least) {
         least = shared;
         cut = i;
       }
       rows += next.input().length - shared;
-      if (rows > room) {
+      if (rows > Math.min(room, largest)) {
         return Math.min(cut, i);
       }
       last = next;

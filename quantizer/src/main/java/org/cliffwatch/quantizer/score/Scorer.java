@@ -272,7 +272,7 @@ public final class Scorer implements AutoCloseable {
   private Score[] scoreTogether(
       List<TokenSequence> sequences, Nudge nudge, Stopwatch watch, Scorer baseline) {
     Decoder decoder = model.decoder();
-    PrefixTree.Packed packed = PrefixTree.pack(sequences, decoder.batchRows(), decoder.mostRows());
+    PrefixTree.Packed packed = PrefixTree.pack(sequences, decoder::batchRows, decoder.mostRows());
     Batches batches = packed.batches();
     Found found = new Found(batches, baseline != null);
     watch.lap(Stage.REST);

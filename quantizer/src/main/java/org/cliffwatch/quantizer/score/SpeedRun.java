@@ -66,7 +66,7 @@ public final class SpeedRun {
       int from = documents * t / threads * CHOICES;
       int to = documents * (t + 1) / threads * CHOICES;
       parts.add(
-          PrefixTree.pack(sequences.subList(from, to), decoder.batchRows(), decoder.mostRows())
+          PrefixTree.pack(sequences.subList(from, to), decoder::batchRows, decoder.mostRows())
               .batches());
     }
     ExecutorService pool = Executors.newFixedThreadPool(threads);

@@ -30,6 +30,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * A score is the same bits alone, in any batch, in any order and on any thread, its prefix shared
@@ -49,6 +50,9 @@ class BitIdentityTest {
   private static final int REQUESTS_ON_A_GPU = 20;
 
   private static final int STORED_VOCABULARY = 64;
+
+  /** Tokens; four times as many are more than a batch has without them. */
+  private static final int LONG_PREFIX = 150;
 
   static Stream<Arguments> some() {
     return cases(
@@ -147,6 +151,25 @@ class BitIdentityTest {
     check(variant, precision, "reference", REQUESTS_BY_REFERENCE);
   }
 
+  /** As few-shot prompts are: batches are larger beside what they share. */
+  @ParameterizedTest
+  @ValueSource(strings = {"fp32", "w8a8"})
+  void scoreBehindALongPrefixDependsOnItsRequestAlone(String precision) throws Exception {
+    Variant variant = Variant.of("llama-llama3");
+    Random random = new Random(1);
+    int[] examples = random.ints(LONG_PREFIX, 0, variant.vocabulary()).toArray();
+    List<Request> requests =
+        requests(random, variant.vocabulary(), REQUESTS_BY_REFERENCE).stream()
+            .map(Request.Tokens.class::cast)
+            .<Request>map(r -> new Request.Tokens(joined(examples, r.context()), r.continuation()))
+            .toList();
+    check(variant.write(folder), variant.vocabulary(), precision, "onednn", requests, random);
+  }
+
+  private static int[] joined(int[] first, int[] second) {
+    return IntStream.concat(Arrays.stream(first), Arrays.stream(second)).toArray();
+  }
+
   /** The code of the {@code cuda} backend, without a GPU. */
   @ParameterizedTest
   @MethodSource("some")
@@ -182,7 +205,17 @@ class BitIdentityTest {
       Path checkpoint, int vocabulary, String precision, String backend, int count)
       throws Exception {
     Random random = new Random(count);
-    List<Request> requests = requests(random, vocabulary, count);
+    check(checkpoint, vocabulary, precision, backend, requests(random, vocabulary, count), random);
+  }
+
+  private static void check(
+      Path checkpoint,
+      int vocabulary,
+      String precision,
+      String backend,
+      List<Request> requests,
+      Random random)
+      throws Exception {
     try (Scorer scorer = open(checkpoint, vocabulary, precision, backend)) {
       List<Score> plain = null;
       for (int replica = 0; replica < 2; replica++) {

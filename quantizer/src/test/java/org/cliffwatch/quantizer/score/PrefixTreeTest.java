@@ -8,6 +8,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
+import java.util.function.IntUnaryOperator;
 import org.cliffwatch.quantizer.kernel.TokenRuns;
 import org.cliffwatch.quantizer.model.Batch;
 import org.junit.jupiter.api.Test;
@@ -19,7 +20,7 @@ class PrefixTreeTest {
   private static final int MANY = 100_000;
 
   /** Rows of a batch, beyond those of its first sequence. */
-  private static final int WANTED = 384;
+  private static final IntUnaryOperator WANTED = shared -> 384;
 
   @Test
   void sharedPrefixIsOneRun() {
@@ -117,6 +118,31 @@ class PrefixTreeTest {
       assertThat(batch.tokens().length % 80).isZero();
       assertThat(batch.scoredRows()).hasSize(batch.tokens().length / 80 * 4);
     }
+  }
+
+  @Test
+  void aBatchIsLargerBesideALongPrefix() {
+    // Two subjects of thirty questions, each with its examples, and then questions without any.
+    List<TokenSequence> sequences = new ArrayList<>();
+    for (int subject = 0; subject < 3; subject++) {
+      int examples = subject < 2 ? 400 : 0;
+      for (int question = 0; question < 30; question++) {
+        int[] input = new int[examples + 50];
+        Arrays.fill(input, 0, examples, subject);
+        Arrays.fill(input, examples, input.length, 10 * subject + 100 + question);
+        sequences.add(sequence(input, 1));
+      }
+    }
+    List<Integer> rows =
+        PrefixTree.pack(sequences, shared -> Math.max(384, 4 * shared), MANY)
+            .batches()
+            .batches()
+            .stream()
+            .map(batch -> batch.tokens().length)
+            .toList();
+    assertThat(rows.subList(0, 2)).as("a subject each").containsOnly(400 + 30 * 50);
+    assertThat(rows.subList(2, rows.size())).allMatch(n -> n <= 50 + 384);
+    assertThat(rows.stream().mapToInt(n -> n).sum()).isEqualTo(2 * 400 + 90 * 50);
   }
 
   private static TokenSequence sequence(int[] input, int... targets) {
