@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.function.UnaryOperator;
@@ -22,6 +23,7 @@ import org.cliffwatch.jobs.suite.SuiteException;
 import org.cliffwatch.jobs.suite.SuiteReader;
 import org.cliffwatch.jobs.table.StorageException;
 import org.cliffwatch.quantizer.scheme.Precisions;
+import org.cliffwatch.tasks.Suggestion;
 import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.definition.Tasks;
 import picocli.CommandLine;
@@ -39,7 +41,7 @@ public final class Commands {
     line.setCaseInsensitiveEnumValuesAllowed(true);
     line.setParameterExceptionHandler(
         (e, args) -> {
-          e.getCommandLine().getErr().println("error: " + e.getMessage());
+          e.getCommandLine().getErr().println("error: " + message(e, args));
           if (e instanceof CommandLine.MissingParameterException
               || e instanceof CommandLine.UnmatchedArgumentException) {
             CommandLine.UnmatchedArgumentException.printSuggestions(e, e.getCommandLine().getErr());
@@ -51,6 +53,20 @@ public final class Commands {
         });
     line.setExecutionExceptionHandler((e, commandLine, result) -> report(e, commandLine));
     return line.execute(arguments);
+  }
+
+  /** What is missing may be there under a name that is not known: that is said first. */
+  private static String message(ParameterException e, String[] arguments) {
+    Set<String> known = new TreeSet<>(e.getCommandLine().getCommandSpec().optionsMap().keySet());
+    if (e instanceof CommandLine.MissingParameterException) {
+      for (String argument : arguments) {
+        String name = argument.replaceFirst("=.*", "");
+        if (name.startsWith("-") && !known.contains(name)) {
+          return "found unknown option '" + name + "'" + Suggestion.among(known, name);
+        }
+      }
+    }
+    return e.getMessage().replaceFirst("^Error: ", "");
   }
 
   private static int report(Exception e, CommandLine line) {

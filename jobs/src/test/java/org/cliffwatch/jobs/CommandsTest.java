@@ -3,7 +3,10 @@ package org.cliffwatch.jobs;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -39,6 +42,21 @@ class CommandsTest {
         .isEqualTo("cannot write x: no room");
     assertThat(Commands.mendable(new IllegalStateException(full))).isEmpty();
     assertThat(Commands.mendable(new SparkException("Job cancelled"))).isEmpty();
+  }
+
+  @Test
+  void anOptionOfAnotherProgramIsNamedBeforeWhatIsMissing() {
+    PrintStream terminal = System.err;
+    ByteArrayOutputStream written = new ByteArrayOutputStream();
+    System.setErr(new PrintStream(written, true, StandardCharsets.UTF_8));
+    try {
+      assertThat(Commands.run(new Evaluate(), new String[] {"--model_args=x", "--suite", "s"}))
+          .isEqualTo(ExitCode.BAD_INPUT);
+    } finally {
+      System.setErr(terminal);
+    }
+    assertThat(written.toString(StandardCharsets.UTF_8))
+        .startsWith("error: found unknown option '--model_args'; expected one of --");
   }
 
   @Test

@@ -64,7 +64,8 @@ final class CheckpointLocator {
             + ": found no "
             + path
             + ", expected a checkpoint folder (config.json, *.safetensors, tokenizer.json)"
-            + " or a .gguf file");
+            + " or a .gguf file; nothing is downloaded: 'hf download ORG/NAME --local-dir DIR' gets"
+            + " a checkpoint of the Hugging Face Hub");
   }
 
   private void requireExists(CheckpointSeries series, String path) {

@@ -267,6 +267,7 @@ public final class SuiteReader {
     List<CheckpointSeries> series = new ArrayList<>();
     Set<String> seen = new HashSet<>();
     for (YamlValue value : nonEmpty(list)) {
+      value.requireMapping("{model: NAME, path: FOLDER}");
       value.allowOnly(CHECKPOINT_KEYS);
       String model = partitionName(value.required("model"));
       String path = resolve(value.required("path").text(), folder);
@@ -333,6 +334,7 @@ public final class SuiteReader {
     List<TaskData> tasks = new ArrayList<>();
     Set<String> seen = new HashSet<>();
     for (YamlValue value : nonEmpty(list)) {
+      value.requireMapping("{task: NAME, data: FOLDER}");
       value.allowOnly(TASK_KEYS);
       String task = value.required("task").oneOf(knownTasks);
       if (!seen.add(task)) {

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.IntFunction;
 import org.cliffwatch.tasks.Suggestion;
 import org.yaml.snakeyaml.LoaderOptions;
 import org.yaml.snakeyaml.Yaml;
@@ -47,19 +48,26 @@ public final class YamlValue {
   }
 
   public static YamlValue parse(String text, String file) {
+    return parse(text, "", line -> file + ":" + line, file);
+  }
+
+  /**
+   * @param at the place of a line, from 1
+   */
+  private static YamlValue parse(String text, String path, IntFunction<String> at, String origin) {
     LoaderOptions options = new LoaderOptions();
     options.setAllowDuplicateKeys(false);
     options.setMaxAliasesForCollections(50);
     try {
       Node root = new Yaml(options).compose(new java.io.StringReader(text));
       if (root == null) {
-        throw new SuiteException(file + ": found an empty file, expected a mapping of suite keys");
+        throw new SuiteException(origin + ": found nothing, expected a mapping of suite keys");
       }
-      return of(root, "", file);
+      return of(root, path, at);
     } catch (MarkedYAMLException e) {
       int line = e.getProblemMark() == null ? 0 : e.getProblemMark().getLine() + 1;
       throw new SuiteException(
-          file + ":" + line + ": not valid YAML: " + e.getProblem() + hint(text, line));
+          at.apply(line) + ": not valid YAML: " + e.getProblem() + hint(text, line));
     }
   }
 
@@ -71,8 +79,8 @@ public final class YamlValue {
         : "";
   }
 
-  private static YamlValue of(Node node, String path, String file) {
-    String place = file + ":" + (node.getStartMark().getLine() + 1);
+  private static YamlValue of(Node node, String path, IntFunction<String> at) {
+    String place = at.apply(node.getStartMark().getLine() + 1);
     if (node instanceof MappingNode mapping) {
       Map<String, YamlValue> fields = new LinkedHashMap<>();
       for (NodeTuple tuple : mapping.getValue()) {
@@ -80,8 +88,8 @@ public final class YamlValue {
           throw new SuiteException(place + ": found a key that is not a name");
         }
         String name = key.getValue();
-        String keyPlace = file + ":" + (key.getStartMark().getLine() + 1);
-        YamlValue value = of(tuple.getValueNode(), join(path, name), file).at(keyPlace);
+        String keyPlace = at.apply(key.getStartMark().getLine() + 1);
+        YamlValue value = of(tuple.getValueNode(), join(path, name), at).at(keyPlace);
         if (fields.put(name, value) != null) {
           throw new SuiteException(keyPlace + ": found key '" + name + "' twice, expected it once");
         }
@@ -91,7 +99,7 @@ public final class YamlValue {
     if (node instanceof SequenceNode sequence) {
       List<YamlValue> elements = new ArrayList<>();
       for (Node element : sequence.getValue()) {
-        elements.add(of(element, join(path, String.valueOf(elements.size())), file));
+        elements.add(of(element, join(path, String.valueOf(elements.size())), at));
       }
       return new YamlValue(path, place, null, elements, null);
     }
@@ -121,13 +129,13 @@ public final class YamlValue {
       int index = index(head, dotted, origin);
       child = elements.get(index);
       if (dot < 0) {
-        elements.set(index, parse(text, origin).moved(join(path, head), origin));
+        elements.set(index, parse(text, join(path, head), line -> origin, origin));
         return;
       }
     } else if (fields != null) {
       child = fields.get(head);
       if (dot < 0) {
-        fields.put(head, parse(text, origin).moved(join(path, head), origin));
+        fields.put(head, parse(text, join(path, head), line -> origin, origin));
         return;
       }
       if (child == null) {
@@ -156,10 +164,6 @@ public final class YamlValue {
               + (elements.size() - 1));
     }
     return index;
-  }
-
-  private YamlValue moved(String newPath, String newPlace) {
-    return new YamlValue(newPath, newPlace, fields, elements, scalar);
   }
 
   /** All dotted paths of the values below, with their places: what a flag could set. */
@@ -210,6 +214,17 @@ public final class YamlValue {
             });
   }
 
+  /**
+   * Refuses what is no mapping.
+   *
+   * @param example of one that could stand here
+   */
+  void requireMapping(String example) {
+    if (fields == null) {
+      throw wrong("a mapping such as " + example);
+    }
+  }
+
   private Map<String, YamlValue> mapping() {
     if (fields == null) {
       throw wrong("a mapping of keys");
@@ -219,7 +234,7 @@ public final class YamlValue {
 
   public List<YamlValue> list() {
     if (elements == null) {
-      throw wrong("a list");
+      throw wrong(scalar == null ? "a list" : "a list: [" + scalar + "]");
     }
     return elements;
   }

@@ -183,7 +183,12 @@ class SuiteReaderTest {
             "nightly.yaml:3: found 'w8a9' for 'precisions.1'; did you mean 'w8a8'");
     assertThatThrownBy(() -> read("name: x\n", Map.of()))
         .hasMessageContaining("missing key 'checkpoints'");
-    assertThatThrownBy(() -> read("", Map.of())).hasMessageContaining("found an empty file");
+    assertThatThrownBy(() -> read(LEAST.replace("[fp32, w8a8]", "fp32"), Map.of()))
+        .hasMessageContaining("found 'fp32' for 'precisions', expected a list: [fp32]");
+    assertThatThrownBy(() -> read(LEAST.replaceAll("tasks:[^$]*", "tasks: [piqa]"), Map.of()))
+        .hasMessageContaining(
+            "found 'piqa' for 'tasks.0', expected a mapping such as {task: NAME, data: FOLDER}");
+    assertThatThrownBy(() -> read("", Map.of())).hasMessageContaining("found nothing");
   }
 
   @Test
@@ -197,6 +202,20 @@ class SuiteReaderTest {
     assertThatThrownBy(() -> read(LEAST, Map.of("CLIFFWATCH_SEDE", "1")))
         .hasMessageContaining("CLIFFWATCH_SEDE")
         .hasMessageContaining("CLIFFWATCH_SEED");
+  }
+
+  @Test
+  void complaintsAboutASuiteOfFlagsNameTheFlag() {
+    SuiteReader reader = new SuiteReader(Precisions.packaged(), TASKS, Map.of());
+    assertThatThrownBy(
+            () ->
+                reader.fromFlags(
+                    List.of("m"),
+                    List.of("w8a9"),
+                    List.of("piqa=/d"),
+                    OptionalInt.empty(),
+                    List.of()))
+        .hasMessageStartingWith("--precision: found 'w8a9' for 'precisions.0'");
   }
 
   @Test
