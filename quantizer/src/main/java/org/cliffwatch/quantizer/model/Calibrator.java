@@ -27,6 +27,7 @@ import org.cliffwatch.quantizer.kernel.Rows;
 import org.cliffwatch.quantizer.kernel.Session;
 import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.kernel.TokenRuns;
+import org.cliffwatch.quantizer.scheme.CalibrationBlock;
 import org.cliffwatch.quantizer.scheme.Findings;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Schemes;
@@ -103,6 +104,45 @@ public final class Calibrator implements AutoCloseable {
     return findings;
   }
 
+  /** Is shown the checkpoint's own blocks, one after another, on the thread that asked. */
+  public interface Observer {
+    /**
+     * Before a block's inputs.
+     *
+     * @param number of the block, from 0
+     * @param gains what norms of whole rows before its halves multiply channels by, by their names
+     */
+    void begin(int number, Map<String, float[]> gains);
+
+    /**
+     * What a sample gives linear layers that share an input. Samples come in their order.
+     *
+     * @param first name of the first of the layers
+     * @param x (rows, columns); no rows for an expert that none chose
+     */
+    void inputs(String first, float[] x, int columns);
+
+    /** After a block's inputs. */
+    void end(CalibrationBlock block);
+  }
+
+  /**
+   * Shows the blocks in float32, and what the samples give their layers: one pass.
+   *
+   * @throws InvalidInputException when weights or activations cannot be used, naming them
+   */
+  public void observe(Observer observer) {
+    embed();
+    for (int i = 0; i < architecture.layers(); i++) {
+      try (ObservedBlock block = new ObservedBlock(this, i, inMemory(i), Set.of())) {
+        observer.begin(i, block.gains());
+        block.observe(true, observer);
+        observer.end(block);
+      }
+      progress.accept(1.0 / architecture.layers());
+    }
+  }
+
   /**
    * @param followsQuantized whether a block is given what the blocks before it give in the only
    *     precision there is
@@ -113,10 +153,9 @@ public final class Calibrator implements AutoCloseable {
     findings.keySet().forEach(each -> wanted.addAll(Schemes.of(each).statistics(each)));
     embed();
     for (int i = 0; i < architecture.layers(); i++) {
-      Weights.Layer layer =
-          inventory.weights().layers().get(i).map(i, (n, norm) -> norm, (n, p) -> inMemory(p));
+      Weights.Layer layer = inMemory(i);
       try (ObservedBlock block = new ObservedBlock(this, i, layer, wanted)) {
-        block.observe(!followsQuantized);
+        block.observe(!followsQuantized, null);
         findings.forEach(
             (precision, found) -> Schemes.of(precision).calibrate(block, precision, found));
       }
@@ -127,6 +166,11 @@ public final class Calibrator implements AutoCloseable {
       }
       progress.accept(share / architecture.layers());
     }
+  }
+
+  private Weights.Layer inMemory(int number) {
+    Weights.Layer layer = inventory.weights().layers().get(number);
+    return layer.map(number, (name, norm) -> norm, (name, projection) -> inMemory(projection));
   }
 
   private static Projection inMemory(Projection projection) {

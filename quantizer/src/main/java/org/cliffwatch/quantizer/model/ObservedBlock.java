@@ -99,8 +99,9 @@ final class ObservedBlock implements CalibrationBlock, AutoCloseable {
    * Runs all samples through it.
    *
    * @param advances whether the residual stream becomes what it gives
+   * @param observer is shown every sample's inputs, or null
    */
-  void observe(boolean advances) {
+  void observe(boolean advances, Calibrator.Observer observer) {
     calibrator.forEachSample(
         (worker, sample) -> {
           Map<String, float[]> found = new HashMap<>();
@@ -118,6 +119,9 @@ final class ObservedBlock implements CalibrationBlock, AutoCloseable {
                 (name, statistics) -> {
                   float[] x = found.getOrDefault(name, new float[0]);
                   statistics.add(x, x.length / statistics.columns());
+                  if (observer != null) {
+                    observer.inputs(name, x, statistics.columns());
+                  }
                 }));
   }
 
@@ -132,6 +136,23 @@ final class ObservedBlock implements CalibrationBlock, AutoCloseable {
       groups.add(group(expert.down()));
     }
     return groups;
+  }
+
+  /** What norms of whole rows before its halves multiply channels by, by their names. */
+  Map<String, float[]> gains() {
+    Map<String, float[]> gains = new LinkedHashMap<>();
+    layer.map(
+        names.number(),
+        (name, norm) -> {
+          float[] gain = norm.weight().clone();
+          for (int i = 0; i < gain.length; i++) {
+            gain[i] += norm.offset();
+          }
+          gains.put(name, gain);
+          return norm;
+        },
+        (name, projection) -> projection);
+    return gains;
   }
 
   private LayerNames.Expert expert(int number) {
