@@ -7,7 +7,7 @@
 -- A test executes the sections spark and duckdb, has Spark's parser read the section athena, and holds the
 -- columns of all four equal to what is written. Sections athena and trino were never executed.
 -- Leave out what your folder lacks: documents is there after tasks.sh import-lm-eval only, verdicts and accepted
--- after nightly.sh.
+-- after nightly.sh, analysis after analyse.sh.
 
 -- begin spark
 CREATE TABLE accepted (
@@ -33,6 +33,22 @@ CREATE TABLE accepted (
 USING parquet PARTITIONED BY (run_id) LOCATION 'DIR/accepted';
 
 MSCK REPAIR TABLE accepted;
+
+CREATE TABLE analysis (
+  layer int,
+  projection string,
+  quantity string,
+  value double,
+  identity string,
+  calibration string,
+  kernel string,
+  seed bigint,
+  model string,
+  step bigint
+)
+USING parquet PARTITIONED BY (model, step) LOCATION 'DIR/analysis';
+
+MSCK REPAIR TABLE analysis;
 
 CREATE TABLE checkpoints (
   step bigint,
@@ -211,6 +227,15 @@ FROM read_parquet(
   union_by_name = true
 );
 
+CREATE VIEW analysis AS
+SELECT *
+FROM read_parquet(
+  'DIR/analysis/*/*/*.parquet',
+  hive_partitioning = true,
+  hive_types = {'model': VARCHAR, 'step': BIGINT},
+  union_by_name = true
+);
+
 CREATE VIEW checkpoints AS
 SELECT *
 FROM read_parquet(
@@ -302,6 +327,24 @@ PARTITIONED BY (
 STORED AS PARQUET LOCATION 'DIR/accepted';
 
 MSCK REPAIR TABLE accepted;
+
+CREATE EXTERNAL TABLE analysis (
+  layer int,
+  projection string,
+  quantity string,
+  value double,
+  identity string,
+  calibration string,
+  kernel string,
+  seed bigint
+)
+PARTITIONED BY (
+  model string,
+  step bigint
+)
+STORED AS PARQUET LOCATION 'DIR/analysis';
+
+MSCK REPAIR TABLE analysis;
 
 CREATE EXTERNAL TABLE checkpoints (
   step bigint,
@@ -512,6 +555,26 @@ WITH (
 );
 
 CALL system.sync_partition_metadata(schema_name => 'cliffwatch', table_name => 'accepted', mode => 'FULL');
+
+CREATE TABLE analysis (
+  layer integer,
+  projection varchar,
+  quantity varchar,
+  value double,
+  identity varchar,
+  calibration varchar,
+  kernel varchar,
+  seed bigint,
+  model varchar,
+  step bigint
+)
+WITH (
+  format = 'PARQUET',
+  external_location = 'DIR/analysis',
+  partitioned_by = ARRAY['model', 'step']
+);
+
+CALL system.sync_partition_metadata(schema_name => 'cliffwatch', table_name => 'analysis', mode => 'FULL');
 
 CREATE TABLE checkpoints (
   step bigint,

@@ -66,6 +66,9 @@ public final class Planner {
 
   private static final String AUTO = Backends.AUTO;
 
+  /** The fastest of the backends that have activations in the host's memory. */
+  private static final String HOST = "onednn";
+
   private final JavaSparkContext spark;
   private final Configuration configuration;
   private final String output;
@@ -93,7 +96,7 @@ public final class Planner {
     Suite suite = asked.with(calibrated(asked, texts));
     List<TaskItems> items =
         suite.tasks().stream().map(data -> items(data, suite.maxRejectedItems())).toList();
-    Offer offer = kernel(suite);
+    Offer offer = kernel(suite, suite.backend());
     String kernel = offer.kernel();
     String backend = KernelIdentity.of(kernel).backend();
     if (suite.kl() && backend.equals("cuda")) {
@@ -114,15 +117,53 @@ public final class Planner {
         }
       }
     }
+    List<String> warnings = warnings(fingerprinted, offer);
+    return new Plan(suite, backend, kernel, items, cells, texts, warnings);
+  }
+
+  /**
+   * A plan to analyse the suite's checkpoints with its calibration text.
+   *
+   * @throws SuiteException or either module's InvalidInputException for what the user must mend
+   */
+  public AnalysisPlan analysisPlan(Suite suite) {
+    List<CheckpointAt> checkpoints = checkpoints(suite);
+    if (suite.calibration() == null) {
+      throw new SuiteException(
+          suite.origin()
+              + ": found no text to analyse with, expected 'calibration: FILE' (or --calibration"
+              + " FILE)");
+    }
+    tables.begin();
+    String hash = hash(suite.calibration());
+    Offer offer = kernel(suite, suite.backend().equals(AUTO) ? HOST : suite.backend());
+    if (KernelIdentity.of(offer.kernel()).backend().equals("cuda")) {
+      throw new SuiteException(
+          suite.origin()
+              + ": found the kernel "
+              + offer.kernel()
+              + ", expected backend onednn or reference: cuda shows no activations");
+    }
+    List<FingerprintedCheckpoint> fingerprinted = fingerprints(checkpoints);
+    return new AnalysisPlan(
+        suite,
+        offer.kernel(),
+        suite.calibration(),
+        hash,
+        fingerprinted,
+        warnings(fingerprinted, offer));
+  }
+
+  private static List<String> warnings(List<FingerprintedCheckpoint> checkpoints, Offer offer) {
     List<String> warnings = new ArrayList<>();
-    fingerprinted.stream()
+    checkpoints.stream()
         .filter(checkpoint -> checkpoint.refusal() != null)
         .forEach(refused -> warnings.add(refused.checkpoint() + ": " + refused.refusal()));
-    ignoredFields(fingerprinted).ifPresent(warnings::add);
+    ignoredFields(checkpoints).ifPresent(warnings::add);
     if (offer.warning() != null) {
       warnings.add(offer.warning());
     }
-    return new Plan(suite, backend, kernel, items, cells, texts, warnings);
+    return warnings;
   }
 
   /**
@@ -256,8 +297,10 @@ public final class Planner {
    * A kernel identity that every executor can be. Scores of other kernels are other scores, so
    * executors with other processors must agree on one before the first is made: on the instruction
    * set that all of them have.
+   *
+   * @param backend where the suite pins no kernel
    */
-  private Offer kernel(Suite suite) {
+  private Offer kernel(Suite suite, String backend) {
     boolean pinned = !suite.kernel().equals(AUTO);
     if (pinned
         && !suite.backend().equals(AUTO)
@@ -270,7 +313,7 @@ public final class Planner {
               + suite.backend()
               + "', expected a kernel of that backend");
     }
-    String wanted = pinned ? suite.kernel() : suite.backend();
+    String wanted = pinned ? suite.kernel() : backend;
     AssignedGpu.takeDrivers(spark.resources());
     Set<String> sets = onExecutors(slot -> instructionSet());
     InstructionSet common = sets.size() == 1 ? null : common(sets);

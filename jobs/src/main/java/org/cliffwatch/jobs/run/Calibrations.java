@@ -2,11 +2,8 @@ package org.cliffwatch.jobs.run;
 
 import java.io.FileNotFoundException;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.Serializable;
 import java.nio.file.Files;
-import java.security.DigestInputStream;
-import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -18,7 +15,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
-import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
@@ -27,7 +23,6 @@ import org.cliffwatch.jobs.plan.Cell;
 import org.cliffwatch.jobs.plan.FingerprintedCheckpoint;
 import org.cliffwatch.jobs.plan.Plan;
 import org.cliffwatch.jobs.plan.Recipe;
-import org.cliffwatch.jobs.plan.Sha256;
 import org.cliffwatch.jobs.table.StorageException;
 import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.quantizer.InvalidInputException;
@@ -70,11 +65,10 @@ final class Calibrations {
   /**
    * Precisions of a checkpoint that go through it together.
    *
-   * @param text where the calibration text is
-   * @param hash of its content
+   * @param text they are calibrated with
    */
   private record Pass(
-      FingerprintedCheckpoint checkpoint, String text, String hash, List<Precision> precisions)
+      FingerprintedCheckpoint checkpoint, HashedText text, List<Precision> precisions)
       implements Serializable {
     private static final long serialVersionUID = 1L;
   }
@@ -102,7 +96,7 @@ final class Calibrations {
         new Task(
             output,
             plan.kernel(),
-            threads(passes.size()),
+            Scoring.threadsAPass(spark, passes.size()),
             spark.broadcast(new SerializableConfiguration(spark.hadoopConfiguration())));
     Map<String, String> refusals = new HashMap<>();
     spark.parallelize(passes, passes.size()).map(task::run).collect().forEach(refusals::putAll);
@@ -112,14 +106,6 @@ final class Calibrations {
   /** How many passes {@link #make} would take. */
   int count(List<Cell> cells) {
     return passes(cells).size();
-  }
-
-  /** The slots of an executor that passes leave free. */
-  private int threads(int passes) {
-    SparkConf conf = spark.getConf();
-    int own = Math.max(1, Scoring.slots(spark) / passes);
-    int anExecutor = spark.sc().isLocal() ? Scoring.slots(spark) : Scoring.slotsAnExecutor(conf);
-    return Math.min(own, anExecutor);
   }
 
   private List<Pass> passes(List<Cell> cells) {
@@ -149,7 +135,10 @@ final class Calibrations {
                   hash,
                   isAlone ? precision : null),
               of ->
-                  new Pass(checkpoint, plan.calibrationTexts().get(hash), hash, new ArrayList<>()))
+                  new Pass(
+                      checkpoint,
+                      new HashedText(plan.calibrationTexts().get(hash), hash),
+                      new ArrayList<>()))
           .precisions()
           .add(precision);
     }
@@ -196,7 +185,7 @@ final class Calibrations {
 
     private void make(Pass pass) throws IOException {
       Tables tables = new Tables(new Path(output), hadoop.value().value());
-      CalibrationText text = text(pass);
+      CalibrationText text = pass.text().read(hadoop.value().value());
       try (Checkpoint checkpoint =
           new LocalCheckpoints(hadoop.value().value()).open(pass.checkpoint().checkpoint().uri())) {
         Map<Precision, Findings> found =
@@ -226,27 +215,6 @@ final class Calibrations {
       description.put("kernel", kernel);
       description.put("scheme", precision.scheme());
       return description;
-    }
-
-    private CalibrationText text(Pass pass) throws IOException {
-      Path file = new Path(pass.text());
-      MessageDigest digest = Sha256.digest();
-      CalibrationText text;
-      try (InputStream in =
-          new DigestInputStream(file.getFileSystem(hadoop.value().value()).open(file), digest)) {
-        text = CalibrationText.read(pass.text(), in);
-      }
-      String hash = Sha256.hex(digest);
-      if (!hash.equals(pass.hash())) {
-        throw new InvalidInputException(
-            pass.text()
-                + ": found content "
-                + hash
-                + ", expected "
-                + pass.hash()
-                + ": it was replaced since the run was planned");
-      }
-      return text;
     }
   }
 }

@@ -235,6 +235,12 @@ final class Scoring {
     return Math.max(1, conf.getInt("spark.executor.cores", 1) / conf.getInt("spark.task.cpus", 1));
   }
 
+  /** Threads of each of so many passes over checkpoints: what they leave free of an executor. */
+  static int threadsAPass(JavaSparkContext spark, int passes) {
+    int own = Math.max(1, slots(spark) / passes);
+    return Math.min(own, spark.sc().isLocal() ? slots(spark) : slotsAnExecutor(spark.getConf()));
+  }
+
   private List<Visit> visits(List<Cell> pending) {
     record Key(FingerprintedCheckpoint checkpoint, Precision precision) {}
     Set<String> started = files.started();

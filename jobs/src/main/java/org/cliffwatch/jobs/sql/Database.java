@@ -2,6 +2,7 @@ package org.cliffwatch.jobs.sql;
 
 import java.io.IOException;
 import java.io.PrintStream;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -36,6 +37,61 @@ public final class Database {
       FROM %1$smetrics m
       LEFT JOIN %1$sdegradation d USING (model, step, precision, task, metric)
       """;
+
+  /** Degradation beside what an analysis found of the checkpoint, a mean over its layers. */
+  private static final String CAUSES =
+      """
+      SELECT d.model, d.step, d.precision, d.metric, a.projection, a.quantity, a.value, d.rel_pct
+      FROM %1$sdegradation d
+      JOIN (
+        SELECT model, step, projection, quantity, avg(value) AS value
+        FROM %1$sanalysis
+        WHERE NOT startswith(quantity, 'outlier_') AND quantity <> 'spectral_norm_residual'
+          OR layer IS NULL
+        GROUP BY model, step, projection, quantity
+      ) a USING (model, step)
+      WHERE d.task = 'mean' AND d.rel_pct IS NOT NULL
+      """;
+
+  /**
+   * Spearman's rank correlation of each quantity with degradation, equal values having the mean of
+   * their ranks, and its 95 % interval by Fisher's transformation with variance 1.06 / (n − 3)
+   * (Fieller, Hartley and Pearson 1957). It takes checkpoints for independent: those of one series
+   * are not quite.
+   */
+  private static final String CAUSE_RANKS =
+      """
+      SELECT precision, metric, projection, quantity, checkpoints, rank_correlation,
+             tanh(atanh(rank_correlation) - z) AS low, tanh(atanh(rank_correlation) + z) AS high
+      FROM (
+        SELECT precision, metric, projection, quantity, count(*) AS checkpoints,
+               corr(value_rank, rel_rank) AS rank_correlation,
+               CASE WHEN count(*) > 3
+                 THEN 1.959963984540054D * sqrt(1.06D / (count(*) - 3)) END AS z
+        FROM (
+          SELECT *,
+            rank() OVER (PARTITION BY precision, metric, projection, quantity ORDER BY value)
+              + (count(*) OVER (PARTITION BY precision, metric, projection, quantity, value) - 1) / 2D
+              AS value_rank,
+            rank() OVER (PARTITION BY precision, metric, projection, quantity ORDER BY rel_pct)
+              + (count(*) OVER (PARTITION BY precision, metric, projection, quantity, rel_pct) - 1)
+              / 2D AS rel_rank
+          FROM %1$scauses
+        )
+        GROUP BY precision, metric, projection, quantity
+      )
+      """;
+
+  /** Each may read those before it. */
+  private static final Map<String, String> VIEWS = views();
+
+  private static Map<String, String> views() {
+    Map<String, String> views = new LinkedHashMap<>();
+    views.put("results", RESULTS);
+    views.put("causes", CAUSES);
+    views.put("cause_ranks", CAUSE_RANKS);
+    return views;
+  }
 
   /** Cells that a statement may open one by one. */
   private static final int FEW_CELLS = 500;
@@ -82,8 +138,12 @@ public final class Database {
       open(folder.get(), BEFORE + ".", text, register);
     } else {
       Tables.schemas().forEach((name, columns) -> register.accept(empty(columns), name));
-      register.accept(spark.sql(RESULTS.formatted(BEFORE + ".")), "results");
+      view(BEFORE + ".", register);
     }
+  }
+
+  private void view(String prefix, BiConsumer<Dataset<Row>, String> register) {
+    VIEWS.forEach((name, query) -> register.accept(spark.sql(query.formatted(prefix)), name));
   }
 
   private void open(
@@ -116,7 +176,7 @@ public final class Database {
               + ": found no table, expected a folder that evaluate.sh wrote, with at least one of "
               + String.join(", ", Tables.schemas().keySet()));
     }
-    register.accept(spark.sql(RESULTS.formatted(prefix)), "results");
+    view(prefix, register);
   }
 
   private Dataset<Row> empty(StructType columns) {

@@ -33,7 +33,7 @@ import org.cliffwatch.tasks.InvalidInputException;
  */
 public final class Tables {
   /** Raised with every change of a table's columns or files. */
-  public static final int VERSION = 5;
+  public static final int VERSION = 6;
 
   /** The oldest whose files lie where today's do, so that both can be read and written together. */
   private static final int OLDEST = 2;
@@ -45,6 +45,7 @@ public final class Tables {
   public static final Columns<DocumentRow> DOCUMENTS = Columns.of(DocumentRow.class);
   public static final Columns<VerdictRow> VERDICTS = Columns.of(VerdictRow.class);
   public static final Columns<AcceptedRow> ACCEPTED = Columns.of(AcceptedRow.class);
+  public static final Columns<AnalysisRow> ANALYSIS = Columns.of(AnalysisRow.class);
   public static final Columns<CheckpointRow> CHECKPOINTS = Columns.of(CheckpointRow.class);
 
   private static final String PARQUET = ".parquet";
@@ -54,6 +55,8 @@ public final class Tables {
   private static final StructType BY_MODEL = new StructType().add("model", DataTypes.StringType);
 
   private static final StructType BY_RUN = new StructType().add("run_id", DataTypes.StringType);
+
+  private static final StructType BY_STEP = BY_MODEL.add("step", DataTypes.LongType);
 
   private static final StructType BY_CELL =
       BY_MODEL
@@ -89,7 +92,8 @@ public final class Tables {
             "documents", with(DOCUMENTS, BY_CELL),
             "runs", with(RUNS, BY_RUN),
             "verdicts", with(VERDICTS, BY_RUN),
-            "accepted", with(ACCEPTED, BY_RUN)));
+            "accepted", with(ACCEPTED, BY_RUN),
+            "analysis", with(ANALYSIS, BY_STEP)));
   }
 
   private static StructType with(Columns<?> columns, StructType partitions) {
@@ -214,6 +218,22 @@ public final class Tables {
 
   public RowFile checkpoints(String model) {
     return file(Partition.of("model", model), "checkpoints", "checkpoints");
+  }
+
+  /**
+   * What an analysis found of a checkpoint: that the file is there is the commit.
+   *
+   * @param key of the content that it was found of
+   */
+  public RowFile analysis(String model, long step, String key) {
+    return file(Partition.of("model", model).and("step", step), "analysis", key);
+  }
+
+  /** The files of analyses of a checkpoint: one, but where a run was stopped between two steps. */
+  public List<RowFile> analyses(String model, long step) {
+    return parquetFiles(analysis(model, step, "").path().getParent()).stream()
+        .map(file -> new RowFile(file.getPath(), configuration))
+        .toList();
   }
 
   public RowFile run(String runId) {

@@ -10,6 +10,7 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
 import org.cliffwatch.jobs.table.AcceptedRow;
+import org.cliffwatch.jobs.table.AnalysisRow;
 import org.cliffwatch.jobs.table.CheckpointRow;
 import org.cliffwatch.jobs.table.Columns;
 import org.cliffwatch.jobs.table.DegradationRow;
@@ -174,6 +175,12 @@ public final class HandMadeRun {
             });
     checkpoints.forEach(
         (model, rows) -> write(tables.checkpoints(model), Tables.CHECKPOINTS, rows));
+    write(
+        tables.analysis("2024", 100, "key"),
+        Tables.ANALYSIS,
+        List.of(
+            new AnalysisRow(
+                0, "attention_norm", "gain_std", 0.5, "identity", "text", "kernel", 1)));
     write(
         tables.documents(cells.get(0).slice(), "piqa"),
         Tables.DOCUMENTS,

@@ -77,7 +77,8 @@ public final class CheckpointAnalysis {
   /**
    * Analyses a checkpoint.
    *
-   * @param how the samples are cut; of fewer than it names all there are, at least one
+   * @param text whose first {@value #SAMPLES} samples are taken; where there are fewer, all
+   * @param length tokens of a sample, or the model's window where that is shorter
    * @param backend one of the host's
    * @param threads that share the work
    * @param seed of power iterations
@@ -89,7 +90,7 @@ public final class CheckpointAnalysis {
   public static List<Quantity> of(
       Checkpoint checkpoint,
       CalibrationText text,
-      Calibration how,
+      int length,
       Backend backend,
       int threads,
       long seed,
@@ -100,13 +101,15 @@ public final class CheckpointAnalysis {
           Tokenizer tokenizer = Tokenizer.open(checkpoint);
           tokenizer.requireFits(checkpoint.tensor(inventory.embedding().name()));
           int window = inventory.architecture().contextLength().orElse(Integer.MAX_VALUE);
-          List<int[]> samples = text.samples(how, tokenizer, window);
+          List<int[]> samples =
+              text.samples(new Calibration(null, length, null), tokenizer, window);
+          samples = samples.subList(0, Math.min(SAMPLES, samples.size()));
           return of(inventory, samples, backend, threads, seed, progress);
         });
   }
 
   /**
-   * As {@link #of(Checkpoint, CalibrationText, Calibration, Backend, int, long, DoubleConsumer)}.
+   * As {@link #of(Checkpoint, CalibrationText, int, Backend, int, long, DoubleConsumer)}.
    *
    * @param samples token ids, all of one length
    */

@@ -120,8 +120,8 @@ public final class CalibrationText {
       return samples;
     }
     throw new InvalidInputException(
-        ("%s: found text for %s samples of %s tokens, expected %s: give more, or set"
-                + " calibration_samples or calibration_length of the precision")
+        ("%s: found text for %s samples of %s tokens, expected %s: give more, or ask for fewer or"
+                + " shorter ones (a precision's calibration_samples, calibration_length)")
             .formatted(origin, samples.size(), length, isExact ? most : "1 or more"));
   }
 }

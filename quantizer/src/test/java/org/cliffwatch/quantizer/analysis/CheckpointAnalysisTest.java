@@ -132,8 +132,6 @@ class CheckpointAnalysisTest {
     assertThat(value(after, "attention_output", "input_rmse"))
         .as("what the planting leaves alone")
         .isEqualTo(value(before, "attention_output", "input_rmse"));
-    assertThat(value(after, "query", "weight_rmse"))
-        .isLessThanOrEqualTo(value(before, "query", "weight_rmse"));
   }
 
   private static double value(List<Quantity> found, String projection, String quantity) {

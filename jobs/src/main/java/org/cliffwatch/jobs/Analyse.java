@@ -1,0 +1,114 @@
+package org.cliffwatch.jobs;
+
+import java.io.IOException;
+import java.io.PrintStream;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.SparkSession;
+import org.cliffwatch.jobs.present.Report;
+import org.cliffwatch.jobs.run.Analyses;
+import org.cliffwatch.jobs.sql.Database;
+import org.cliffwatch.jobs.sql.ResultFormat;
+import org.cliffwatch.jobs.suite.Suite;
+import org.cliffwatch.jobs.suite.SuiteException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code analyse.sh}: what in checkpoints may go with degradation. */
+@Command(
+    name = "analyse.sh",
+    description = {
+      "Analyses weights, norms and activations of a suite's checkpoints on Spark and writes the table",
+      "analysis; the suite's tasks and precisions are not used. The view causes of sql.sh has",
+      "degradation beside it."
+    },
+    mixinStandardHelpOptions = true,
+    sortOptions = false,
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:done",
+      "3:bad usage or input; the message names file, place, what was found and what was expected",
+      "4:finished, but some checkpoints failed; stderr says why",
+      "5:internal error"
+    },
+    footer = {
+      "",
+      "submit/analyse.sh also takes --master M, --deploy-mode D, --conf KEY=VALUE and",
+      "--properties-file FILE, as spark-submit does: submit/clusters.md.",
+      "",
+      "Example:",
+      "  analyse.sh --suite conf/suites/demo.yaml --calibration data/microworld/calibration.jsonl \\",
+      "      --output out"
+    })
+public final class Analyse implements Callable<Integer> {
+  /** By checkpoint: means over layers, and the most that one layer has. */
+  private static final String SUMMARY =
+      """
+      SELECT model, step,
+        round(avg(value) FILTER (WHERE quantity = 'input_sqnr_db'), 2) AS input_sqnr_db,
+        round(avg(value) FILTER (WHERE quantity = 'token_std'
+          AND projection = 'query_key_value'), 3) AS token_std,
+        round(avg(value) FILTER (WHERE quantity = 'gain_std'), 3) AS gain_std,
+        round(avg(value) FILTER (WHERE quantity = 'spectral_norm'
+          AND projection = 'query_key_value'), 2) AS spectral_norm,
+        round(max(value) FILTER (WHERE quantity = 'input_kurtosis'), 1) AS most_kurtosis,
+        round(max(value) FILTER (WHERE quantity = 'input_max_over_median'), 1) AS most_max_over_median,
+        CAST(max(value) FILTER (WHERE quantity = 'outliers_6.0') AS int) AS outliers
+      FROM analysis GROUP BY model, step ORDER BY model, step
+      """;
+
+  @Option(
+      names = "--suite",
+      required = true,
+      paramLabel = "FILE",
+      description = "Suite (YAML): a file here, or any Hadoop URI.")
+  private String suiteFile;
+
+  @Option(
+      names = "--output",
+      required = true,
+      paramLabel = "DIR",
+      description = "Folder of the tables: a path or any Hadoop URI.")
+  private String output;
+
+  @Mixin private SuiteOptions options;
+
+  @Option(
+      names = "--length",
+      defaultValue = "512",
+      paramLabel = "N",
+      description = "Tokens of each of the 20 samples of the text. Default: ${DEFAULT-VALUE}.")
+  private int length;
+
+  @Option(names = "--fresh", description = "Analyses again what is there.")
+  private boolean fresh;
+
+  public static void main(String[] arguments) {
+    Commands.exit(Commands.run(new Analyse(), arguments));
+  }
+
+  @Override
+  public Integer call() throws IOException {
+    if (length < 2) {
+      throw new SuiteException("--length: found " + length + ", expected 2 or more");
+    }
+    Suite suite = Commands.suite(suiteFile, options.precisions(), options.sets());
+    Map<String, String> settings = Database.settings();
+    try (SparkSession session = Commands.session("cliffwatch analyse " + suite.name(), settings)) {
+      JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.sparkContext());
+      Analyses.Outcome outcome = new Analyses(spark, output, fresh, length, System.err).run(suite);
+      Database database = new Database(session, System.err);
+      database.open(output, Optional.of(SUMMARY));
+      try (PrintStream data = Report.stdout()) {
+        database.run(SUMMARY, ResultFormat.table, data);
+      }
+      System.err.println(
+          "%s analysed, %s there already, %s failed; table: %s/analysis"
+              .formatted(outcome.analysed(), outcome.reused(), outcome.refusals().size(), output));
+      return outcome.refusals().isEmpty() ? ExitCode.DONE : ExitCode.CELLS_FAILED;
+    }
+  }
+}
