@@ -106,14 +106,17 @@ public final class HtmlReport {
     }
   }
 
-  private Map<String, Object> data(ReportTables tables, Optional<String> run) {
+  private Map<String, Object> data(ReportTables tables, Optional<String> run) throws IOException {
     Map<String, Answer> answers = new LinkedHashMap<>();
     for (String name : STATEMENTS) {
       answers.put(name, answer(tables, name, MOST_ROWS));
     }
     answers.put("runs", answer(tables, "runs", ReportTables.MOST_RUNS));
-    if (tables.hasVerdicts()) {
+    if (tables.has("verdicts")) {
       answers.put("verdicts", answer(tables, "verdicts", MOST_ROWS));
+    }
+    if (tables.has("analysis")) {
+      answers.put("causes", answer(tables, "causes", MOST_ROWS));
     }
     Answer flips = answer(tables, "flips", MOST_FLIPS);
     answers.put("flips", flips);

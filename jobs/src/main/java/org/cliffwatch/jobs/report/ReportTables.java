@@ -79,6 +79,8 @@ final class ReportTables implements AutoCloseable {
               CHANGES,
               "checkpoints",
               MODELS,
+              "analysis",
+              MODELS,
               "runs",
               OF_THE_RUN,
               VERDICTS,
@@ -88,7 +90,6 @@ final class ReportTables implements AutoCloseable {
   private final String folder;
   private final Tables tables;
   private final Map<String, String> views = new LinkedHashMap<>();
-  private final boolean hasVerdicts;
   private final List<PlannedRun> runs;
 
   /**
@@ -111,16 +112,16 @@ final class ReportTables implements AutoCloseable {
     this.tables = new Tables(new Path(folder), spark.sparkContext().hadoopConfiguration());
     configure();
     new Database(spark, log).open(folder, Optional.empty());
-    this.hasVerdicts = openVerdicts();
     this.runs = run.isPresent() ? List.of(run(run.get())) : lastRuns();
     register(precisions);
     if (run.isPresent()) {
-      RESTRICTIONS.forEach(
-          (table, restriction) -> {
-            if (hasVerdicts || !table.equals(VERDICTS)) {
-              view(table, restriction.formatted(table));
-            }
-          });
+      RESTRICTIONS.forEach((table, restriction) -> view(table, restriction.formatted(table)));
+    }
+    if (has("analysis")) {
+      // Again, over what is left of the tables.
+      for (String name : List.of("causes", "cause_ranks")) {
+        view(name, Database.view(name));
+      }
     }
     view(ITEMS, Page.resource(ITEMS + ".sql"));
     spark.catalog().cacheTable(ITEMS);
@@ -173,20 +174,10 @@ final class ReportTables implements AutoCloseable {
     return views;
   }
 
-  boolean hasVerdicts() {
-    return hasVerdicts;
-  }
-
-  /** A gate's table is there where a gate has run. */
-  private boolean openVerdicts() throws IOException {
-    Path place = tables.table(VERDICTS);
-    if (!place.getFileSystem(spark.sparkContext().hadoopConfiguration()).exists(place)) {
-      return false;
-    }
-    if (!Tables.schemas().containsKey(VERDICTS)) {
-      spark.read().parquet(place.toString()).createOrReplaceTempView(VERDICTS);
-    }
-    return true;
+  /** Whether a table is there that only some commands write. */
+  boolean has(String table) throws IOException {
+    Path place = tables.table(table);
+    return place.getFileSystem(spark.sparkContext().hadoopConfiguration()).exists(place);
   }
 
   private List<PlannedRun> lastRuns() {

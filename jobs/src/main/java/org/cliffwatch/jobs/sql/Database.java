@@ -56,8 +56,8 @@ public final class Database {
   /**
    * Spearman's rank correlation of each quantity with degradation, equal values having the mean of
    * their ranks, and its 95 % interval by Fisher's transformation with variance 1.06 / (n − 3)
-   * (Fieller, Hartley and Pearson 1957). It takes checkpoints for independent: those of one series
-   * are not quite.
+   * (Fieller, Hartley and Pearson 1957); null where all values are equal. It takes checkpoints for
+   * independent: those of one series are not quite.
    */
   private static final String CAUSE_RANKS =
       """
@@ -65,7 +65,8 @@ public final class Database {
              tanh(atanh(rank_correlation) - z) AS low, tanh(atanh(rank_correlation) + z) AS high
       FROM (
         SELECT precision, metric, projection, quantity, count(*) AS checkpoints,
-               corr(value_rank, rel_rank) AS rank_correlation,
+               covar_pop(value_rank, rel_rank)
+                 / nullif(stddev_pop(value_rank) * stddev_pop(rel_rank), 0) AS rank_correlation,
                CASE WHEN count(*) > 3
                  THEN 1.959963984540054D * sqrt(1.06D / (count(*) - 3)) END AS z
         FROM (
@@ -138,11 +139,16 @@ public final class Database {
       open(folder.get(), BEFORE + ".", text, register);
     } else {
       Tables.schemas().forEach((name, columns) -> register.accept(empty(columns), name));
-      view(BEFORE + ".", register);
+      views(BEFORE + ".", register);
     }
   }
 
-  private void view(String prefix, BiConsumer<Dataset<Row>, String> register) {
+  /** The query of a view over the tables of the folder that is open. */
+  public static String view(String name) {
+    return VIEWS.get(name).formatted("");
+  }
+
+  private void views(String prefix, BiConsumer<Dataset<Row>, String> register) {
     VIEWS.forEach((name, query) -> register.accept(spark.sql(query.formatted(prefix)), name));
   }
 
@@ -176,7 +182,7 @@ public final class Database {
               + ": found no table, expected a folder that evaluate.sh wrote, with at least one of "
               + String.join(", ", Tables.schemas().keySet()));
     }
-    view(prefix, register);
+    views(prefix, register);
   }
 
   private Dataset<Row> empty(StructType columns) {

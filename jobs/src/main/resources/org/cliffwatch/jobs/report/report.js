@@ -435,6 +435,46 @@
     return made;
   }
 
+  function causes() {
+    const found = rows("causes").filter(row => row.low !== null && !Number.isNaN(row.rank_correlation));
+    if (found.length === 0) {
+      return element("div", {}, paragraph("A correlation needs four checkpoints that are analysed and compared, and do not all change alike."),
+        ...behind("What goes with degradation", "causes", false).filter(Boolean));
+    }
+    const most = 15;
+    const metrics = metricsFirst(found.map(row => row.metric));
+    const compared = distinct(found.map(row => row.precision));
+    let metric = metrics[0], precision = compared[0];
+    const of = () => found.filter(row => row.metric === metric && row.precision === precision).slice(0, most).reverse();
+    const made = figure("What goes with degradation",
+      `Rank correlation over checkpoints with the mean change over the tasks, the ${most} strongest quantities, with 95 % intervals. Of so many quantities some are strong by chance.`,
+      "causes", () => {
+        const shown = of();
+        const names = shown.map(row => row.quantity + " · " + row.projection);
+        return {
+          legend: null,
+          xAxis: {type: "value", name: "rank correlation", nameLocation: "middle", nameGap: 26, min: -1, max: 1},
+          yAxis: {type: "category", data: names, splitLine: {show: false}},
+          series: [
+            {type: "scatter", color: colorOf(0), symbolSize: 9, z: 2, data: shown.map((row, i) => ({value: [row.rank_correlation, i], row}))},
+            {type: "custom", silent: true, tooltip: {show: false}, z: 1, encode: {x: [0, 1], y: 2}, data: shown.map((row, i) => [row.low, row.high, i]),
+              renderItem(params, api) {
+                const [from, y] = api.coord([api.value(0), api.value(2)]);
+                const [to] = api.coord([api.value(1), api.value(2)]);
+                return {type: "line", shape: {x1: from, y1: y, x2: to, y2: y}, style: {stroke: colorOf(0), lineWidth: 1.5}};
+              }},
+          ],
+          tooltip: {formatter: p => tip(p.data.row.quantity, p.data.row.projection, `${signed(p.data.row.rank_correlation)} (95 %: ${signed(p.data.row.low)} to ${signed(p.data.row.high)})`,
+            `${p.data.row.checkpoints} checkpoints`)},
+        };
+      }, {
+        height: () => 8 + 1.5 * of().length + "rem",
+        controls: element("div", {class: "controls"},
+          choice("Precision", compared.map(p => [p, p]), value => { precision = value; made.redraw(); }),
+          choice("Metric", metrics.map(m => [m, m]), value => { metric = value; made.redraw(); }))});
+    return made;
+  }
+
   function nothingCompared() {
     return paragraph("Nothing to show: no precision is compared with a baseline here.");
   }
@@ -588,6 +628,7 @@
     section("kl", "KL", kl());
     section("cost", "Speed and memory", cost("Speed and quality", "At each model's last step; speed over all tasks, quality the mean over the tasks that have the metric.", "tokens_per_second", false));
     section("frontier", "Bits and quality", cost("Bits and quality", "Bytes of the weights as a precision holds them, without scales and padding. The dashed line is the frontier: nothing smaller is as good.", "weight_bytes", true));
+    if (data.answers.causes) section("causes", "What goes with degradation", causes());
     flips();
     const lint = rows("lint");
     section("lint", "Warnings", lint.length === 0 ? paragraph("Nothing was found that makes these numbers less comparable than they look.")

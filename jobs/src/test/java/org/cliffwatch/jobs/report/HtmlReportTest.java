@@ -250,7 +250,7 @@ class HtmlReportTest {
   void whatIsShownAsSqlGivesTheSameRows() throws IOException {
     @SuppressWarnings("unchecked")
     Map<String, Answer> answers = (Map<String, Answer>) all.get("answers");
-    assertThat(answers).containsKeys("verdicts", "lint", "numbers", "kl");
+    assertThat(answers).containsKeys("verdicts", "causes", "lint", "numbers", "kl");
     try (ReportTables tables =
         new ReportTables(
             spark, folder.resolve("now").toString(), List.of(), Optional.empty(), System.err)) {

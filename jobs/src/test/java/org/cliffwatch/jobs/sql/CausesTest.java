@@ -48,6 +48,7 @@ class CausesTest {
         rows.add(row(layer, "spectral_norm_residual", 1e-5));
       }
       rows.add(row(null, "outliers_6.0", step % 2));
+      rows.add(row(null, "outliers_4.2", 0));
       tables.analysis("m", step, "key").write(tables.staging(), Tables.ANALYSIS, Map.of(), rows);
       degradation.add(mean(step, DEGRADATION[step]));
     }
@@ -90,7 +91,7 @@ class CausesTest {
                 .stream()
                 .map(row -> row.getString(0)))
         .as("neither dimensions nor residuals")
-        .containsExactly("gain_std", "outliers_6.0");
+        .containsExactly("gain_std", "outliers_4.2", "outliers_6.0");
   }
 
   @Test
@@ -113,5 +114,16 @@ class CausesTest {
     double middle = 0.5 * Math.log((1 + expected) / (1 - expected));
     assertThat(found.getDouble(2)).isCloseTo(Math.tanh(middle - z), within(ROUNDING));
     assertThat(found.getDouble(3)).isCloseTo(Math.tanh(middle + z), within(ROUNDING));
+  }
+
+  @Test
+  void whatIsEqualEverywhereHasNoRank() {
+    Row found =
+        spark
+            .sql("SELECT rank_correlation, low FROM cause_ranks WHERE quantity = 'outliers_4.2'")
+            .collectAsList()
+            .get(0);
+    assertThat(found.isNullAt(0)).isTrue();
+    assertThat(found.isNullAt(1)).isTrue();
   }
 }
