@@ -25,6 +25,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.cliffwatch.tasks.InvalidInputException;
+import org.cliffwatch.tasks.JsonProblem;
 import org.cliffwatch.tasks.Sha256;
 import org.cliffwatch.tasks.Suggestion;
 import org.cliffwatch.tasks.metric.Metric;
@@ -139,9 +140,9 @@ final class DefinitionReader {
           e,
           path(e) + ": found '" + e.getValue() + "', expected " + expected(e.getTargetType()));
     } catch (JsonMappingException e) {
-      throw invalid(line(yaml, e), e, path(e) + ": " + e.getOriginalMessage());
+      throw invalid(line(yaml, e), e, path(e) + ": " + JsonProblem.of(e));
     } catch (JsonProcessingException e) {
-      throw invalid(e.getLocation().getLineNr(), e, e.getOriginalMessage());
+      throw invalid(e.getLocation().getLineNr(), e, JsonProblem.of(e));
     }
   }
 

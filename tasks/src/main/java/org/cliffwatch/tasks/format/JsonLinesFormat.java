@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import org.cliffwatch.tasks.JsonProblem;
 
 /** A JSON object a line. */
 final class JsonLinesFormat implements Format {
@@ -52,11 +53,9 @@ final class JsonLinesFormat implements Format {
     return "a JSON " + value.getNodeType().name().toLowerCase(Locale.ROOT);
   }
 
-  /** Jackson's own words, with the column, and without its advice to programmers. */
+  /** What is wrong, and the column. */
   static String problem(JsonProcessingException e) {
     String column = e.getLocation() == null ? "" : " at column " + e.getLocation().getColumnNr();
-    String message = e.getOriginalMessage();
-    int advice = message.indexOf("\n");
-    return (advice < 0 ? message : message.substring(0, advice)) + column;
+    return JsonProblem.of(e) + column;
   }
 }

@@ -11,6 +11,7 @@ import com.fasterxml.jackson.dataformat.csv.CsvSchema;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import org.cliffwatch.tasks.JsonProblem;
 
 /** Comma- or tab-separated values, the first row naming the columns; every value is a text. */
 final class SeparatedFormat implements Format {
@@ -39,8 +40,7 @@ final class SeparatedFormat implements Format {
     } catch (JsonProcessingException e) {
       JsonLocation location = e.getLocation();
       throw new FormatException(
-          (location == null ? "" : "line " + location.getLineNr() + ": ") + e.getOriginalMessage(),
-          e);
+          (location == null ? "" : "line " + location.getLineNr() + ": ") + JsonProblem.of(e), e);
     } catch (IOException e) {
       throw new FormatException(e.getMessage(), e);
     }

@@ -21,6 +21,7 @@ import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.cliffwatch.tasks.InvalidInputException;
+import org.cliffwatch.tasks.JsonProblem;
 import org.cliffwatch.tasks.format.RecordFile;
 import org.cliffwatch.tasks.format.SourceRecord;
 import org.cliffwatch.tasks.metric.Metric;
@@ -165,7 +166,7 @@ public record LmEvalLog(ObjectNode results, SortedMap<String, List<LmEvalSample>
       }
     } catch (JsonProcessingException e) {
       throw new InvalidInputException(
-          file + ", line " + e.getLocation().getLineNr() + ": " + e.getOriginalMessage(), e);
+          file + ", line " + e.getLocation().getLineNr() + ": " + JsonProblem.of(e), e);
     }
     throw new InvalidInputException(
         file
