@@ -177,7 +177,7 @@ CREATE TABLE scores (
   chosen_bytes int,
   correct boolean,
   correct_norm boolean,
-  choices array<struct<loglikelihood:double,tokens:int,characters:int,words:int,bytes:int,greedy:boolean,truncated:boolean,straddled:boolean,kl:double,top1_agreed:int>>,
+  choices array<struct<loglikelihood:double,tokens:int,characters:int,words:int,bytes:int,greedy:boolean,truncated:boolean,straddled:boolean,kl:double,top1_agreed:int,right_answer:boolean>>,
   status string,
   error string,
   model string,
@@ -483,7 +483,7 @@ CREATE EXTERNAL TABLE scores (
   chosen_bytes int,
   correct boolean,
   correct_norm boolean,
-  choices array<struct<loglikelihood:double,tokens:int,characters:int,words:int,bytes:int,greedy:boolean,truncated:boolean,straddled:boolean,kl:double,top1_agreed:int>>,
+  choices array<struct<loglikelihood:double,tokens:int,characters:int,words:int,bytes:int,greedy:boolean,truncated:boolean,straddled:boolean,kl:double,top1_agreed:int,right_answer:boolean>>,
   status string,
   error string
 )
@@ -723,7 +723,7 @@ CREATE TABLE scores (
   chosen_bytes integer,
   correct boolean,
   correct_norm boolean,
-  choices array(row(loglikelihood double, tokens integer, characters integer, words integer, bytes integer, greedy boolean, truncated boolean, straddled boolean, kl double, top1_agreed integer)),
+  choices array(row(loglikelihood double, tokens integer, characters integer, words integer, bytes integer, greedy boolean, truncated boolean, straddled boolean, kl double, top1_agreed integer, right_answer boolean)),
   status varchar,
   error varchar,
   model varchar,

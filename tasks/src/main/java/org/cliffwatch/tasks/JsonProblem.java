@@ -10,6 +10,7 @@ public final class JsonProblem {
   private static final List<Pattern> ADVICE =
       List.of(
           Pattern.compile("(?s)\n.*"),
+          Pattern.compile("^Cannot construct instance of `[^`]*`, problem: "),
           Pattern.compile(": enable `[^`]*` to allow"),
           Pattern.compile("[:;]? ?\\(?(set|use|enable) JsonReadFeature[^)]*\\)?"),
           Pattern.compile("[:;]? ?\\(not recognized as one since Feature [^)]*\\)"),

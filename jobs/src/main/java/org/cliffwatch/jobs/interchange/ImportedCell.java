@@ -93,7 +93,8 @@ record ImportedCell(
                               false, // truncated and straddled are not logged
                               false,
                               null,
-                              null))
+                              null,
+                              choice.rightAnswer()))
                   .toList(),
               ScoreRow.OK,
               null));

@@ -452,7 +452,8 @@ final class UnitScorer implements Serializable {
         scored.truncated(),
         scored.straddled(),
         scored.divergence().map(Score.Divergence::kl).orElse(null),
-        scored.divergence().map(Score.Divergence::top1Agreed).orElse(null));
+        scored.divergence().map(Score.Divergence::top1Agreed).orElse(null),
+        score.rightAnswer());
   }
 
   private static ScoreRow rejected(

@@ -11,11 +11,11 @@ import org.cliffwatch.tasks.metric.OutputType;
  *
  * @param replica 0 first
  * @param item position in the task's file, 0 first
- * @param gold index of the right choice; null where the task has none
+ * @param gold index of the right choice, of several the first; null where the task has none
  * @param chosen the choice of the largest log-likelihood, the first of equals
  * @param chosenNorm of the largest log-likelihood per code point
  * @param chosenBytes of the largest log-likelihood per UTF-8 byte
- * @param correct whether {@code chosen} is gold; for a single continuation: greedily predicted
+ * @param correct whether {@code chosen} is right; for a single continuation: greedily predicted
  * @param status {@code ok} or {@code error}
  * @param error why it could not be read or scored, else null
  */
@@ -50,6 +50,8 @@ public record ScoreRow(
    * @param kl Σ over its tokens of KL(baseline ‖ precision), nats; null where not compared
    * @param top1Agreed at how many of its tokens the baseline's most probable token is the same;
    *     null where not compared
+   * @param rightAnswer whether it is one of several right answers; null where {@code gold} is the
+   *     only one
    */
   public record Choice(
       double loglikelihood,
@@ -61,11 +63,13 @@ public record ScoreRow(
       boolean truncated,
       boolean straddled,
       Double kl,
-      Integer top1Agreed) {
+      Integer top1Agreed,
+      Boolean rightAnswer) {
 
     private ChoiceScore score() {
       Divergence divergence = kl == null ? null : new Divergence(kl, top1Agreed);
-      return new ChoiceScore(loglikelihood, tokens, characters, words, bytes, greedy, divergence);
+      return new ChoiceScore(
+          loglikelihood, tokens, characters, words, bytes, greedy, rightAnswer, divergence);
     }
   }
 

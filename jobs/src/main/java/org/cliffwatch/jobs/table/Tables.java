@@ -33,7 +33,7 @@ import org.cliffwatch.tasks.InvalidInputException;
  */
 public final class Tables {
   /** Raised with every change of a table's columns or files. */
-  public static final int VERSION = 6;
+  public static final int VERSION = 7;
 
   /** The oldest whose files lie where today's do, so that both can be read and written together. */
   private static final int OLDEST = 2;

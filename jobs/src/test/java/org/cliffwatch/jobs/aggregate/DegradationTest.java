@@ -86,8 +86,8 @@ class DegradationTest {
         right,
         right,
         List.of(
-            new ScoreRow.Choice(-1, 1, 1, 0, 1, false, false, false, null, null),
-            new ScoreRow.Choice(wrong, 1, 1, 0, 1, false, false, false, null, null)),
+            new ScoreRow.Choice(-1, 1, 1, 0, 1, false, false, false, null, null, null),
+            new ScoreRow.Choice(wrong, 1, 1, 0, 1, false, false, false, null, null, null)),
         ScoreRow.OK,
         null);
   }

@@ -154,7 +154,8 @@ public final class HandMadeRun {
         IntStream.range(0, 2)
             .mapToDouble(choice -> choice == chosen ? -1.5 : -2.5)
             .mapToObj(
-                nats -> new ScoreRow.Choice(nats, 2, 5, 0, 5, right, false, false, null, null))
+                nats ->
+                    new ScoreRow.Choice(nats, 2, 5, 0, 5, right, false, false, null, null, null))
             .toList(),
         ScoreRow.OK,
         null);

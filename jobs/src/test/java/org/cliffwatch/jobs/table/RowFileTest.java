@@ -27,8 +27,9 @@ class RowFileTest {
           false,
           true,
           List.of(
-              new ScoreRow.Choice(-1.5, 2, 3, 0, 4, true, false, false, 0.25, 1),
-              new ScoreRow.Choice(Double.MIN_VALUE, 5, 6, 0, 7, false, false, false, null, null)),
+              new ScoreRow.Choice(-1.5, 2, 3, 0, 4, true, false, false, 0.25, 1, true),
+              new ScoreRow.Choice(
+                  Double.MIN_VALUE, 5, 6, 0, 7, false, false, false, null, null, null)),
           ScoreRow.OK,
           null);
   private static final ScoreRow REJECTED =

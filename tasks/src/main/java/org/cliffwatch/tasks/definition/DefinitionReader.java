@@ -19,8 +19,10 @@ import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
@@ -28,17 +30,19 @@ import org.cliffwatch.tasks.InvalidInputException;
 import org.cliffwatch.tasks.JsonProblem;
 import org.cliffwatch.tasks.Sha256;
 import org.cliffwatch.tasks.Suggestion;
+import org.cliffwatch.tasks.format.FileForm;
 import org.cliffwatch.tasks.metric.Metric;
 import org.cliffwatch.tasks.metric.OutputType;
 import org.cliffwatch.tasks.prompt.PythonJson;
 
 /** Reads and checks a definition file. Every mistake is an error that names the line. */
 final class DefinitionReader {
-  private static final String LANGUAGE = "{language}";
+  /** BLiMP's tasks have capitals in their names. */
+  private static final String NAME = "[A-Za-z0-9_]+";
 
   /** Keys that say where a task comes from, not what it asks. */
   private static final Set<String> NOT_HASHED =
-      Set.of("description", "dataset", "lm_eval_version", "files", "languages");
+      Set.of("description", "dataset", "lm_eval_version", "groups", "files", "formats", "variants");
 
   private static final ObjectMapper YAML =
       YAMLMapper.builder()
@@ -60,10 +64,12 @@ final class DefinitionReader {
       String outputType,
       Boolean multipleInput,
       List<String> metrics,
+      @JsonFormat(with = JsonFormat.Feature.ACCEPT_SINGLE_VALUE_AS_ARRAY) List<String> groups,
       @JsonFormat(with = JsonFormat.Feature.ACCEPT_SINGLE_VALUE_AS_ARRAY) List<String> files,
+      Map<String, FileForm> formats,
       TaskDefinition.Labels labels,
       List<Layout> layouts,
-      List<String> languages,
+      JsonNode variants,
       PromptKeys prompt,
       PromptKeys promptV0) {}
 
@@ -73,16 +79,48 @@ final class DefinitionReader {
     this.file = file;
   }
 
-  /** The file's task; one for each of its languages if it has some. */
+  /** The file's task; one for each of its variants if it has some. */
   static List<TaskDefinition> read(String file, String yaml) {
     DefinitionReader reader = new DefinitionReader(file);
-    List<String> languages = reader.bind(yaml).languages();
-    if (languages == null) {
+    List<Map<String, String>> variants = reader.variants(yaml);
+    if (variants.isEmpty()) {
       return List.of(reader.definition(yaml));
     }
-    return languages.stream()
-        .map(language -> reader.definition(yaml.replace(LANGUAGE, language)))
-        .toList();
+    return variants.stream().map(variant -> reader.definition(filled(yaml, variant))).toList();
+  }
+
+  private static String filled(String yaml, Map<String, String> variant) {
+    String filled = yaml;
+    for (Map.Entry<String, String> value : variant.entrySet()) {
+      filled = filled.replace("{" + value.getKey() + "}", value.getValue());
+    }
+    return filled;
+  }
+
+  /** {@code {name: [values]}}, or a list of {@code {name: value, …}}: what each is, by name. */
+  private List<Map<String, String>> variants(String yaml) {
+    JsonNode variants;
+    try {
+      variants = YAML.readTree(yaml).path("variants");
+    } catch (JsonProcessingException e) {
+      throw invalid(e.getLocation().getLineNr(), e, JsonProblem.of(e));
+    }
+    List<Map<String, String>> found = new ArrayList<>();
+    if (variants.isObject() && variants.size() == 1) {
+      String name = variants.fieldNames().next();
+      variants.get(name).forEach(value -> found.add(Map.of(name, value.asText())));
+    } else {
+      for (JsonNode variant : variants) {
+        Map<String, String> values = new LinkedHashMap<>();
+        variant.properties().forEach(e -> values.put(e.getKey(), e.getValue().asText()));
+        found.add(values);
+      }
+    }
+    if (!variants.isMissingNode()
+        && (found.isEmpty() || found.contains(Map.<String, String>of()))) {
+      throw invalid("variants: expected {name: [values]} or a list of {name: value}");
+    }
+    return found;
   }
 
   private TaskDefinition definition(String yaml) {
@@ -95,8 +133,8 @@ final class DefinitionReader {
     require(d.files, "files");
     require(d.layouts, "layouts");
     require(d.prompt, "prompt");
-    if (!d.task.matches("[a-z0-9_]+")) {
-      throw invalid("task: found '" + d.task + "', expected letters a-z, digits and _");
+    if (!d.task.matches(NAME)) {
+      throw invalid("task: found '" + d.task + "', expected letters a-z and A-Z, digits and _");
     }
     if (d.version < 1) {
       throw invalid("version: found " + d.version + ", expected 1 or more");
@@ -111,7 +149,9 @@ final class DefinitionReader {
             outputType(d.outputType),
             Boolean.TRUE.equals(d.multipleInput),
             metrics(d.metrics),
+            groups(d.groups),
             List.copyOf(d.files),
+            d.formats == null ? Map.of() : new LinkedHashMap<>(d.formats),
             d.labels,
             List.copyOf(d.layouts),
             hash(yaml),
@@ -159,6 +199,18 @@ final class DefinitionReader {
                             name)));
   }
 
+  private List<String> groups(List<String> names) {
+    if (names == null) {
+      return List.of();
+    }
+    for (String name : names) {
+      if (!name.matches(NAME)) {
+        throw invalid("groups: found '" + name + "', expected letters, digits and _");
+      }
+    }
+    return List.copyOf(names);
+  }
+
   private List<Metric> metrics(List<String> names) {
     List<Metric> metrics = new ArrayList<>();
     for (String name : names) {
@@ -198,6 +250,9 @@ final class DefinitionReader {
               place
                   + "doc_to_choice is "
                   + (choices ? "missing" : "not for a " + task.outputType() + " task"));
+        }
+        if (task.metrics().contains(Metric.MC2) && prompt.rightAnswers() == null) {
+          throw invalid(place + "right_answers is missing, expected for metric " + Metric.MC2);
         }
         boolean rolling = task.outputType() == OutputType.LOGLIKELIHOOD_ROLLING;
         if (rolling != (prompt.countedText() != null)) {

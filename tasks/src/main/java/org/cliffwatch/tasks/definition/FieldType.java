@@ -30,6 +30,22 @@ public enum FieldType {
       return value;
     }
   },
+  /** A list of integers. */
+  @JsonProperty("integers")
+  INTEGERS("a list of integers") {
+    @Override
+    JsonNode accept(JsonNode value) {
+      if (!value.isArray() || value.isEmpty()) {
+        return null;
+      }
+      for (JsonNode element : value) {
+        if (!element.isIntegralNumber()) {
+          return null;
+        }
+      }
+      return value;
+    }
+  },
   /** An integer; the digits that a text file holds become one. */
   @JsonProperty("integer")
   INTEGER("an integer") {

@@ -21,6 +21,8 @@ import org.cliffwatch.tasks.prompt.PythonJson;
  * @param absent fields whose presence tells that a record has another layout
  * @param rename the record's names to the document's
  * @param ignore fields a record of this layout has, but the document, and so its hash, does not
+ * @param document the document's fields as templates of the record's, where renaming is not enough
+ *     to make it; null where the record's fields are the document's
  * @param processDocs steps applied to the document, in order
  */
 public record Layout(
@@ -29,6 +31,7 @@ public record Layout(
     List<String> absent,
     Map<String, String> rename,
     List<String> ignore,
+    DocumentTemplate document,
     @JsonFormat(with = JsonFormat.Feature.ACCEPT_SINGLE_VALUE_AS_ARRAY)
         List<DocumentStep> processDocs,
     PromptKeys prompt,
@@ -82,7 +85,7 @@ public record Layout(
               }
             });
     fields.forEach((field, type) -> check(doc, field, type));
-    return doc;
+    return document == null ? doc : document.fill(doc);
   }
 
   private static void check(ObjectNode doc, String field, FieldType type) {

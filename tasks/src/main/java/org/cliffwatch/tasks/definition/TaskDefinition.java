@@ -1,7 +1,9 @@
 package org.cliffwatch.tasks.definition;
 
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import org.cliffwatch.tasks.format.FileForm;
 import org.cliffwatch.tasks.metric.Metric;
 import org.cliffwatch.tasks.metric.OutputType;
 
@@ -15,10 +17,12 @@ import org.cliffwatch.tasks.metric.OutputType;
  *     these are; null where it has none
  * @param multipleInput whether the choices are contexts and the continuation is shared, as in
  *     WinoGrande
+ * @param groups what it is a part of: names that stand for several tasks
  * @param files names of the item file in a folder, the preferred first; {@code *} and {@code ?}
  *     stand for anything but a slash, and all matches of one pattern are read in name order
+ * @param formats how files are read whose names do not tell it, by a pattern of their names
  * @param labels the file of answers beside the item file; null where items hold their own
- * @param hash sha256 of what can change a number: everything but description, dataset and files
+ * @param hash sha256 of what can change a number: what a model is asked, how answers are counted
  */
 public record TaskDefinition(
     String name,
@@ -29,7 +33,9 @@ public record TaskDefinition(
     OutputType outputType,
     boolean multipleInput,
     List<Metric> metrics,
+    List<String> groups,
     List<String> files,
+    Map<String, FileForm> formats,
     Labels labels,
     List<Layout> layouts,
     String hash,

@@ -7,6 +7,7 @@ import java.net.URISyntaxException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.SortedMap;
@@ -72,6 +73,17 @@ public final class Tasks {
           "unknown task '" + name + "'" + Suggestion.among(byName.keySet(), name));
     }
     return task;
+  }
+
+  /** The names that stand for several tasks, and these in name order. */
+  public SortedMap<String, List<TaskDefinition>> groups() {
+    SortedMap<String, List<TaskDefinition>> groups = new TreeMap<>();
+    for (TaskDefinition task : all()) {
+      for (String group : task.groups()) {
+        groups.computeIfAbsent(group, name -> new ArrayList<>()).add(task);
+      }
+    }
+    return groups;
   }
 
   /** All tasks in name order. */

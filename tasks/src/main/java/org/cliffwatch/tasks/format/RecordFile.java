@@ -5,20 +5,28 @@ import java.util.List;
 import org.cliffwatch.tasks.InvalidInputException;
 import org.cliffwatch.tasks.Sha256;
 
-/** A file of records in any format this project reads, compressed or not; the name tells both. */
+/** A file of records in any format this project reads, compressed or not. */
 public final class RecordFile {
   private final String name;
   private final byte[] bytes;
+  private final FileForm form;
 
   /**
    * A file that was read.
    *
    * @param name its name, with its folder, as messages call it
    * @param bytes its content as it lies there
+   * @param form how it is read
    */
-  public RecordFile(String name, byte[] bytes) {
+  public RecordFile(String name, byte[] bytes, FileForm form) {
     this.name = name;
     this.bytes = bytes;
+    this.form = form;
+  }
+
+  /** A file that was read, and whose name tells how. */
+  public RecordFile(String name, byte[] bytes) {
+    this(name, bytes, FileForm.BY_NAME);
   }
 
   /** Sha256 of its content as it lies there, compressed or not. */
@@ -32,7 +40,7 @@ public final class RecordFile {
    * @throws InvalidInputException where the file as a whole cannot be read
    */
   public List<SourceRecord> records() {
-    Format format = Format.of(Compression.strip(name));
+    Format format = form.format(Compression.strip(name));
     try {
       return format.read(expanded());
     } catch (Format.FormatException e) {

@@ -13,15 +13,27 @@ import java.util.ArrayList;
 import java.util.List;
 import org.cliffwatch.tasks.JsonProblem;
 
-/** Comma- or tab-separated values, the first row naming the columns; every value is a text. */
+/** Comma- or tab-separated values; every value is a text. */
 final class SeparatedFormat implements Format {
   private static final CsvMapper CSV =
       CsvMapper.builder().enable(CsvParser.Feature.WRAP_AS_ARRAY).build();
 
   private final CsvSchema schema;
+  private final String[] columns;
 
+  /** Of files whose first row names the columns. */
   SeparatedFormat(char separator) {
-    this.schema = CsvSchema.emptySchema().withColumnSeparator(separator);
+    this(CsvSchema.emptySchema().withColumnSeparator(separator), null);
+  }
+
+  private SeparatedFormat(CsvSchema schema, String[] columns) {
+    this.schema = schema;
+    this.columns = columns;
+  }
+
+  /** Of files without such a row. */
+  SeparatedFormat withColumns(List<String> names) {
+    return new SeparatedFormat(schema, names.toArray(String[]::new));
   }
 
   @Override
@@ -30,11 +42,14 @@ final class SeparatedFormat implements Format {
     String text = Lines.decodeAll(file);
     try (MappingIterator<String[]> rows =
         CSV.readerFor(String[].class).with(schema).readValues(text)) {
-      String[] columns = rows.hasNextValue() ? rows.nextValue() : new String[0];
+      String[] names = columns;
+      if (names == null) {
+        names = rows.hasNextValue() ? rows.nextValue() : new String[0];
+      }
       long line = rows.getCurrentLocation().getLineNr();
       while (rows.hasNextValue()) {
         String[] row = rows.nextValue();
-        records.add(record("line " + line, columns, row));
+        records.add(record("line " + line, names, row));
         line = rows.getCurrentLocation().getLineNr();
       }
     } catch (JsonProcessingException e) {

@@ -62,13 +62,13 @@ public final class LmEvalExport {
     ObjectNode directions = object("higher_is_better").putObject(name);
     for (Metric metric : task.metrics()) {
       MetricState state = metric.over(scored);
-      values.put(metric + FILTER, state.value());
+      values.put(name(metric) + FILTER, state.value());
       if (state.stderr().isPresent()) {
-        values.put(metric + "_stderr" + FILTER, state.stderr().getAsDouble());
+        values.put(name(metric) + "_stderr" + FILTER, state.stderr().getAsDouble());
       } else {
-        values.put(metric + "_stderr" + FILTER, "N/A");
+        values.put(name(metric) + "_stderr" + FILTER, "N/A");
       }
-      directions.put(metric.toString(), metric.higherIsBetter());
+      directions.put(name(metric), metric.higherIsBetter());
     }
     object("group_subtasks").putArray(name);
     object("versions")
@@ -110,7 +110,7 @@ public final class LmEvalExport {
     }
     row.put("filter", "none");
     ArrayNode metrics = row.putArray("metrics");
-    task.metrics().forEach(metric -> metrics.add(metric.toString()));
+    task.metrics().forEach(metric -> metrics.add(name(metric)));
     AFTER_SCORES.forEach(field -> copy(known, field, row));
     for (Metric metric : task.metrics()) {
       putMetric(row, metric, result);
@@ -131,12 +131,16 @@ public final class LmEvalExport {
     return JSON.arrayNode().add(choice.logLikelihood()).add(choice.greedy());
   }
 
+  private static String name(Metric metric) {
+    return metric == Metric.MC2 ? Metric.ACC.toString() : metric.toString();
+  }
+
   /** As lm-evaluation-harness logs an item's part: a log-likelihood, or with it a weight. */
   private static void putMetric(ObjectNode row, Metric metric, ItemResult result) {
     ChoiceScore first = result.choices().get(0);
     switch (metric) {
-      case ACC, ACC_NORM, ACC_BYTES, BYTE_LIKELIHOOD ->
-          row.put(metric.toString(), metric.of(result).value());
+      case ACC, ACC_NORM, ACC_BYTES, MC2, BYTE_LIKELIHOOD ->
+          row.put(name(metric), metric.of(result).value());
       case PERPLEXITY -> row.put(metric.toString(), first.logLikelihood());
       case WORD_PERPLEXITY ->
           row.putArray(metric.toString()).add(first.logLikelihood()).add(first.words());

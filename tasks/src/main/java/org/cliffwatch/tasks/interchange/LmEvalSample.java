@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.cliffwatch.tasks.InvalidInputException;
 import org.cliffwatch.tasks.Sha256;
+import org.cliffwatch.tasks.definition.PromptVersion;
 import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.metric.ChoiceScore;
 import org.cliffwatch.tasks.metric.ItemResult;
@@ -14,6 +15,8 @@ import org.cliffwatch.tasks.metric.OutputType;
 import org.cliffwatch.tasks.prompt.PromptException;
 import org.cliffwatch.tasks.prompt.PythonJson;
 import org.cliffwatch.tasks.prompt.PythonText;
+import org.cliffwatch.tasks.prompt.Scope;
+import org.cliffwatch.tasks.prompt.Template;
 
 /**
  * A row of lm-evaluation-harness's samples. Its files say numbers and truth as texts ({@code
@@ -94,12 +97,14 @@ public record LmEvalSample(String place, ObjectNode row) {
               + arguments.size()
               + ", one a request");
     }
+    JsonNode right = rightAnswers(task, scores.size());
     List<ChoiceScore> choices = new ArrayList<>();
     for (int i = 0; i < scores.size(); i++) {
+      Boolean rightAnswer = right == null ? null : (Boolean) (right.get(i).asInt() == 1);
       choices.add(
           task.outputType() == OutputType.LOGLIKELIHOOD_ROLLING
               ? rolling(scores.get(i), arguments.get(i))
-              : choice(task.outputType(), scores.get(i), arguments.get(i)));
+              : choice(task.outputType(), scores.get(i), arguments.get(i), rightAnswer));
     }
     if (task.outputType() != OutputType.MULTIPLE_CHOICE) {
       return new ItemResult(task.outputType(), item(), null, choices);
@@ -111,7 +116,8 @@ public record LmEvalSample(String place, ObjectNode row) {
     return new ItemResult(task.outputType(), item(), gold, choices);
   }
 
-  private ChoiceScore choice(OutputType type, JsonNode score, List<String> request) {
+  private ChoiceScore choice(
+      OutputType type, JsonNode score, List<String> request, Boolean rightAnswer) {
     if (score.size() != 2 || request.size() != 2) {
       throw invalid(
           "filtered_resps: found "
@@ -128,7 +134,29 @@ public record LmEvalSample(String place, ObjectNode row) {
         PythonText.length(choice),
         0,
         choice.getBytes(StandardCharsets.UTF_8).length,
-        truth(score.get(1)));
+        truth(score.get(1)),
+        rightAnswer,
+        null);
+  }
+
+  /** Of a task with several right answers, which they are: the document tells. */
+  private JsonNode rightAnswers(TaskDefinition task, int choices) {
+    Template rightAnswers = task.prompt(task.layouts().get(0), PromptVersion.V1).rightAnswers();
+    if (rightAnswers == null) {
+      return null;
+    }
+    if (!(field("doc") instanceof ObjectNode doc)) {
+      throw invalid("doc: found no object, expected the document");
+    }
+    try {
+      JsonNode right = rightAnswers.value(new Scope(doc, doc.objectNode()));
+      if (right.size() != choices) {
+        throw invalid("doc: found " + right.size() + " labels, expected " + choices);
+      }
+      return right;
+    } catch (PromptException e) {
+      throw invalid("doc: " + e.getMessage());
+    }
   }
 
   /** Words and bytes of the page stand beside its score in the sample's metrics. */

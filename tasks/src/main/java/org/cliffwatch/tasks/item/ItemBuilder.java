@@ -61,19 +61,47 @@ final class ItemBuilder {
     choices.forEach(rendered::add);
     JsonNode target = prompt.docToTarget().value(scope);
     JsonNode context = prompt.docToText().value(scope);
+    String description = description(scope);
+    JsonNode right = rightAnswers(scope, choices.size());
     List<ItemRequest> requests = new ArrayList<>();
-    for (String choice : choices) {
+    for (int i = 0; i < choices.size(); i++) {
+      Boolean rightAnswer = right == null ? null : (Boolean) (right.get(i).intValue() == 1);
       requests.add(
           task.multipleInput()
-              ? request(choice, PythonJson.text(target))
-              : request(PythonJson.text(context), choice));
+              ? request(description + choices.get(i), PythonJson.text(target), rightAnswer)
+              : request(description + PythonJson.text(context), choices.get(i), rightAnswer));
     }
     int gold = gold(task.multipleInput() ? context : target, choices);
     return item(index, gold, requests, PythonJson.text(target), scope, requests.get(0).context());
   }
 
+  private String description(Scope scope) {
+    return prompt.description() == null ? "" : prompt.description().render(scope);
+  }
+
+  /** A list of 1 and 0; null where the gold index tells. */
+  private JsonNode rightAnswers(Scope scope, int choices) {
+    if (prompt.rightAnswers() == null) {
+      return null;
+    }
+    JsonNode right = prompt.rightAnswers().value(scope);
+    boolean told = right.size() == choices;
+    for (JsonNode answer : right) {
+      told &= answer.isInt() && (answer.intValue() == 0 || answer.intValue() == 1);
+    }
+    if (!told) {
+      throw new PromptException(
+          "found "
+              + PythonJson.compact(right)
+              + ", expected 1 or 0 for each of "
+              + choices
+              + " choices");
+    }
+    return right;
+  }
+
   private Item logLikelihood(int index, Scope scope) {
-    String context = prompt.docToText().render(scope);
+    String context = description(scope) + prompt.docToText().render(scope);
     String target = prompt.docToTarget().render(scope);
     ItemRequest request =
         new ItemRequest(context, target, PythonText.length(target), 0, bytes(target));
@@ -107,9 +135,9 @@ final class ItemBuilder {
     return choices;
   }
 
-  private static ItemRequest request(String context, String choice) {
+  private static ItemRequest request(String context, String choice, Boolean rightAnswer) {
     return new ItemRequest(
-        context, DELIMITER + choice, PythonText.length(choice), 0, bytes(choice));
+        context, DELIMITER + choice, PythonText.length(choice), 0, bytes(choice), rightAnswer);
   }
 
   /** An index, or a text that is one of the choices. */

@@ -3,11 +3,13 @@ package org.cliffwatch.tasks.item;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.List;
+import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
 import org.cliffwatch.tasks.InvalidInputException;
 import org.cliffwatch.tasks.definition.TaskDefinition;
+import org.cliffwatch.tasks.format.FileForm;
 import org.cliffwatch.tasks.format.RecordFile;
 
 /** Finds a task's files in a folder, and reads them. */
@@ -93,6 +95,16 @@ final class ItemFiles {
         .forEach(
             file -> found.putIfAbsent(RecordFile.withoutCompression(file), folder + "/" + file));
     return List.copyOf(found.values());
+  }
+
+  /** How a file is read: by the first pattern that its name, or the end of its path, fits. */
+  static FileForm form(TaskDefinition task, String file) {
+    String name = RecordFile.withoutCompression(file);
+    return task.formats().entrySet().stream()
+        .filter(form -> name.matches("(.*/)?" + glob(form.getKey()).pattern()))
+        .map(Map.Entry::getValue)
+        .findFirst()
+        .orElse(FileForm.BY_NAME);
   }
 
   private static Pattern glob(String pattern) {

@@ -13,15 +13,24 @@ import org.cliffwatch.tasks.metric.ChoiceScore;
  * @param words words of the original text for a rolling task, else 0
  * @param bytes UTF-8 bytes of the choice without that space; of the original text for a rolling
  *     task
+ * @param rightAnswer whether it is one of several right answers; null where the item's gold tells
+ *     the only one
  */
-public record ItemRequest(String context, String continuation, int characters, int words, int bytes)
+public record ItemRequest(
+    String context, String continuation, int characters, int words, int bytes, Boolean rightAnswer)
     implements Serializable {
+
+  public ItemRequest(String context, String continuation, int characters, int words, int bytes) {
+    this(context, continuation, characters, words, bytes, null);
+  }
+
   /**
    * What a model says to it.
    *
    * @param logLikelihood nats, the sum over the continuation's tokens
    */
   public ChoiceScore scored(double logLikelihood, int tokens, boolean greedy) {
-    return new ChoiceScore(logLikelihood, tokens, characters, words, bytes, greedy);
+    return new ChoiceScore(
+        logLikelihood, tokens, characters, words, bytes, greedy, rightAnswer, null);
   }
 }

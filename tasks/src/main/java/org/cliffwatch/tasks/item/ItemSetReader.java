@@ -54,7 +54,7 @@ final class ItemSetReader {
   }
 
   private RecordFile file(String name) {
-    RecordFile file = new RecordFile(name, files.read(name));
+    RecordFile file = new RecordFile(name, files.read(name), ItemFiles.form(task, name));
     read.add(new ItemSet.SourceFile(name, file.sha256()));
     return file;
   }

@@ -12,6 +12,8 @@ import java.io.Serializable;
  * @param bytes UTF-8 bytes of the choice without the delimiter; of the original text for a rolling
  *     task
  * @param greedy whether every token was the most likely one
+ * @param rightAnswer whether it is one of several right answers; null where the item's gold tells
+ *     the only one
  * @param divergence from a baseline, or null where it was not compared
  */
 public record ChoiceScore(
@@ -21,6 +23,7 @@ public record ChoiceScore(
     int words,
     int bytes,
     boolean greedy,
+    Boolean rightAnswer,
     Divergence divergence)
     implements Serializable {
 
@@ -32,6 +35,6 @@ public record ChoiceScore(
 
   public ChoiceScore(
       double logLikelihood, int tokens, int characters, int words, int bytes, boolean greedy) {
-    this(logLikelihood, tokens, characters, words, bytes, greedy, null);
+    this(logLikelihood, tokens, characters, words, bytes, greedy, null, null);
   }
 }

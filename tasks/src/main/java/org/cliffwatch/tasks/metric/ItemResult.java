@@ -42,10 +42,34 @@ public record ItemResult(OutputType outputType, int item, Integer gold, List<Cho
     return first(choice -> choice.logLikelihood() / choice.bytes());
   }
 
-  /** Whether the chosen one is gold; for {@code loglikelihood}, whether greedy; null if rolling. */
+  /**
+   * The share of the choices' probability that the right answers have, in [0, 1].
+   *
+   * @throws IllegalArgumentException where the choices do not say which are right
+   */
+  public double rightMass() {
+    double best = choices.stream().mapToDouble(ChoiceScore::logLikelihood).max().orElseThrow();
+    double right = 0;
+    double all = 0;
+    for (ChoiceScore choice : choices) {
+      if (choice.rightAnswer() == null) {
+        throw new IllegalArgumentException(
+            "item " + item + " does not say which answers are right");
+      }
+      // Relative to the likeliest, so that long answers do not all vanish.
+      double mass = Math.exp(choice.logLikelihood() - best);
+      all += mass;
+      right += choice.rightAnswer() ? mass : 0;
+    }
+    return right / all;
+  }
+
+  /**
+   * Whether the chosen one is right; for {@code loglikelihood}, whether greedy; null if rolling.
+   */
   public Boolean correct() {
     return switch (outputType) {
-      case MULTIPLE_CHOICE -> gold.equals(chosen());
+      case MULTIPLE_CHOICE -> isRight(chosen());
       case LOGLIKELIHOOD -> choices.get(0).greedy();
       case LOGLIKELIHOOD_ROLLING -> null;
     };
@@ -53,12 +77,18 @@ public record ItemResult(OutputType outputType, int item, Integer gold, List<Cho
 
   /** {@link #correct} with {@link #chosenNorm}; null unless multiple choice. */
   public Boolean correctNorm() {
-    return gold == null ? null : gold.equals(chosenNorm());
+    return gold == null ? null : isRight(chosenNorm());
   }
 
   /** {@link #correct} with {@link #chosenBytes}; null unless multiple choice. */
   public Boolean correctBytes() {
-    return gold == null ? null : gold.equals(chosenBytes());
+    return gold == null ? null : isRight(chosenBytes());
+  }
+
+  /** Whether a choice is gold, or of several right ones is one. */
+  private Boolean isRight(int choice) {
+    Boolean right = choices.get(choice).rightAnswer();
+    return right == null ? (Boolean) (gold == choice) : right;
   }
 
   /** Whether every choice was compared with a baseline's. */

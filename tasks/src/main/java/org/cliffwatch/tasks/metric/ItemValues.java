@@ -89,7 +89,7 @@ final class ItemValues implements MetricState {
     }
     return switch (metric) {
       case PERPLEXITY -> OptionalDouble.of(bootstrap().standardError());
-      case BYTE_LIKELIHOOD -> OptionalDouble.of(meanStandardError());
+      case MC2, BYTE_LIKELIHOOD -> OptionalDouble.of(meanStandardError());
       case KL, TOP1_AGREEMENT -> OptionalDouble.of(ratioStandardError());
       default -> OptionalDouble.empty();
     };

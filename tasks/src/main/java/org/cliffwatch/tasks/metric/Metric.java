@@ -18,6 +18,12 @@ public enum Metric {
   ACC_NORM(true),
   /** {@link #ACC} with ll divided by the choice's UTF-8 bytes. */
   ACC_BYTES(true),
+  /**
+   * Mean over items of the right answers' share of the choices' probability: Σ exp(ll) over the
+   * right ones / Σ exp(ll) over all (TruthfulQA's MC2, Lin et al. 2022; lm-evaluation-harness 0.4
+   * calls it acc).
+   */
+  MC2(true),
   /** exp(−Σ ll / items). */
   PERPLEXITY(false),
   /** exp(−Σ ll / Σ words). */
@@ -79,7 +85,7 @@ public enum Metric {
    * Whether this is a share or a likelihood, in [0, 1]: differences are told in percentage points.
    */
   public boolean isShare() {
-    return isAccuracy() || this == BYTE_LIKELIHOOD || this == TOP1_AGREEMENT;
+    return isAccuracy() || this == MC2 || this == BYTE_LIKELIHOOD || this == TOP1_AGREEMENT;
   }
 
   /**
@@ -113,6 +119,7 @@ public enum Metric {
       case ACC -> proportion(result, result.correct());
       case ACC_NORM -> proportion(result, result.correctNorm());
       case ACC_BYTES -> proportion(result, result.correctBytes());
+      case MC2 -> ItemValues.of(this, result.item(), result.rightMass(), 1);
       case PERPLEXITY -> ItemValues.of(this, result.item(), logLikelihood, 1);
       case WORD_PERPLEXITY -> ItemValues.of(this, result.item(), logLikelihood, first.words());
       case BYTE_PERPLEXITY, BITS_PER_BYTE ->

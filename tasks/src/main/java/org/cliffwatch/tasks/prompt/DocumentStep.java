@@ -19,6 +19,12 @@ public enum DocumentStep {
   WSC273(Wsc273::process),
   /** LogiQA's plain text: {@code lines} become label, context, question and options. */
   LOGIQA_LINES(inPlace(LogiQa::process)),
+  /**
+   * RACE: lends the last question's {@code query}, {@code choice_0} … {@code 3}, {@code answer}.
+   */
+  RACE(Race::process),
+  /** RACE's own release: questions, options and answers become {@code problems}. */
+  RACE_EXAM(inPlace(Race::gather)),
   /** ARC's own release in the Hub's shape. */
   ARC_QUESTION(inPlace(doc -> QuestionWithChoices.process(doc, "question"))),
   /** OpenBookQA's own release in the Hub's shape. */

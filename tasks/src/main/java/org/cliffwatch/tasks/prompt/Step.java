@@ -1,7 +1,9 @@
 package org.cliffwatch.tasks.prompt;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.IntNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.TextNode;
 import java.util.Arrays;
 import java.util.Locale;
@@ -46,6 +48,12 @@ public enum Step {
   ONE_MINUS((value, none) -> IntNode.valueOf(1 - index(value))),
   /** A letter, {@code a} or {@code A} for the first, as an index. */
   LETTER_INDEX((value, none) -> IntNode.valueOf(letter(value.asText()))),
+  /** MathQA: {@code a ) 38 , b ) 27 , …} as the list of what stands behind the letters. */
+  MATHQA_OPTIONS((value, none) -> MathQa.options(textOf(value))),
+  /** The names of an object's fields, as a list. */
+  KEYS((value, none) -> keys(value)),
+  /** The values of an object's fields, as a list. */
+  VALUES((value, none) -> values(value)),
   /** {@code {{answerKey | index_in: choices.label}}}: the first position of a value in a list. */
   INDEX_IN(Step::indexIn, true),
   /** {@code {{label | element_of: doc_to_choice}}}: the element at an index. */
@@ -96,12 +104,33 @@ public enum Step {
   }
 
   private static BinaryOperator<JsonNode> text(UnaryOperator<String> function) {
-    return (value, none) -> {
-      if (!value.isTextual()) {
-        throw new PromptException("found " + PythonJson.compact(value) + ", expected a text");
-      }
-      return TextNode.valueOf(function.apply(value.textValue()));
-    };
+    return (value, none) -> TextNode.valueOf(function.apply(textOf(value)));
+  }
+
+  private static String textOf(JsonNode value) {
+    if (!value.isTextual()) {
+      throw new PromptException("found " + PythonJson.compact(value) + ", expected a text");
+    }
+    return value.textValue();
+  }
+
+  private static ArrayNode keys(JsonNode value) {
+    ArrayNode keys = JsonNodeFactory.instance.arrayNode();
+    object(value).fieldNames().forEachRemaining(keys::add);
+    return keys;
+  }
+
+  private static ArrayNode values(JsonNode value) {
+    ArrayNode values = JsonNodeFactory.instance.arrayNode();
+    object(value).forEach(values::add);
+    return values;
+  }
+
+  private static JsonNode object(JsonNode value) {
+    if (!value.isObject()) {
+      throw new PromptException("found " + PythonJson.compact(value) + ", expected an object");
+    }
+    return value;
   }
 
   private static String lowerFirst(String text) {

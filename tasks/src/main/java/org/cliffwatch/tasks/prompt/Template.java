@@ -1,6 +1,8 @@
 package org.cliffwatch.tasks.prompt;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.TextNode;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,13 +14,17 @@ import org.cliffwatch.tasks.Suggestion;
 /**
  * A prompt template: text with {@code {{path | step | step: path}}} in it. It looks like the part
  * of Jinja that lm-evaluation-harness's definitions live on, and is no more than that: a path of
- * names and positions into the document ({@code choices.text}, {@code options[0]}), and {@link
- * Step}s of a closed set. Immutable and safe to share between threads.
+ * names and positions into the document ({@code choices.text}, {@code options[0]}, {@code
+ * choices[*].text} for a list of every choice's), and {@link Step}s of a closed set. Immutable and
+ * safe to share between threads.
  */
 public final class Template {
   private static final Pattern EXPRESSION = Pattern.compile("\\{\\{(.*?)\\}\\}", Pattern.DOTALL);
   private static final Pattern PATH =
-      Pattern.compile("[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z_][A-Za-z0-9_]*|\\[[0-9]{1,4}\\])*");
+      Pattern.compile("[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z_][A-Za-z0-9_]*|\\[([0-9]{1,4}|\\*)\\])*");
+
+  /** In a path: of every element what the rest of the path finds. */
+  private static final String EVERY = "*";
 
   private sealed interface Part {}
 
@@ -138,8 +144,20 @@ public final class Template {
   }
 
   private static JsonNode resolve(List<String> path, Scope scope) {
-    JsonNode value = scope.lookUp(path.get(0));
-    for (String name : path.subList(1, path.size())) {
+    return resolve(path, 1, scope.lookUp(path.get(0)));
+  }
+
+  private static JsonNode resolve(List<String> path, int from, JsonNode start) {
+    JsonNode value = start;
+    for (int i = from; i < path.size(); i++) {
+      String name = path.get(i);
+      if (name.equals(EVERY) && value.isArray()) {
+        ArrayNode list = JsonNodeFactory.instance.arrayNode();
+        for (JsonNode element : value) {
+          list.add(resolve(path, i + 1, element));
+        }
+        return list;
+      }
       JsonNode inner =
           Character.isDigit(name.charAt(0)) ? value.get(Integer.parseInt(name)) : value.get(name);
       if (inner == null) {

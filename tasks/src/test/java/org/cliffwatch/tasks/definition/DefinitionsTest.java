@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.SortedMap;
 import java.util.stream.Stream;
 import org.cliffwatch.tasks.InvalidInputException;
 import org.cliffwatch.tasks.metric.Metric;
@@ -118,7 +119,8 @@ class DefinitionsTest {
         "name: only ~ nam: only ~ line 12: unknown key 'nam'; did you mean 'name'",
         "- name: only ~ - process_docs: hellaswg ~ line 12: layouts.[0].process_docs.[0]: found 'hellaswg', expected one of hellaswag",
         "- name: only ~ - absent: [x] ~ found one without name or fields",
-        "task: toy ~ task: Toy ~ task: found 'Toy', expected letters a-z",
+        "task: toy ~ task: toy-2 ~ task: found 'toy-2', expected letters a-z",
+        "metrics: [acc] ~ metrics: [mc2] ~ layout only: right_answers is missing, expected for metric mc2",
       })
   void mistakesAreNamedWithTheirLine(String from, String to, String message) {
     assertThat(VALID).contains(from);
@@ -126,6 +128,54 @@ class DefinitionsTest {
         .isInstanceOf(InvalidInputException.class)
         .hasMessageStartingWith("toy.yaml")
         .hasMessageContaining(message);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '~',
+      value = {
+        "groups: [a b] ~ groups: found 'a b', expected letters",
+        "variants: [] ~ variants: expected {name: [values]} or a list of",
+        "variants: {a: [x], b: [y]} ~ variants: expected {name: [values]} or a list of",
+        "formats: {a.txt: {as: jsn}} ~ formats.a.txt: found jsn with 0 columns, expected lines",
+        "formats: {a.txt: {as: lines}} ~ formats.a.txt: found lines with 0 columns, expected lines",
+      })
+  void mistakesInMoreKeysAreNamedToo(String line, String message) {
+    assertThatThrownBy(() -> read(VALID + line + "\n"))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageStartingWith("toy.yaml")
+        .hasMessageContaining(message);
+  }
+
+  @Test
+  void aDefinitionMakesATaskOfEveryVariant() {
+    String hash = read(VALID).hash();
+    String list = VALID.replace("task: toy", "task: toy_{kind}\ngroups: [toys, \"toys_{size}\"]");
+    List<TaskDefinition> tasks =
+        DefinitionReader.read(
+            "toy.yaml", list + "variants: [{kind: ball, size: 1}, {kind: top, size: 2}]\n");
+    assertThat(tasks).extracting(TaskDefinition::name).containsExactly("toy_ball", "toy_top");
+    assertThat(tasks.get(1).groups()).containsExactly("toys", "toys_2");
+    assertThat(
+            DefinitionReader.read(
+                "toy.yaml",
+                VALID.replace("task: toy", "task: \"{kind}\"") + "variants: {kind: [toy]}\n"))
+        .extracting(TaskDefinition::hash)
+        .containsExactly(hash);
+  }
+
+  @Test
+  void groupsAreTheirMembers() {
+    SortedMap<String, List<TaskDefinition>> groups = Tasks.builtIn().groups();
+    assertThat(groups.get("mmlu")).hasSize(57);
+    assertThat(groups.get("mmlu_stem")).hasSize(19);
+    assertThat(groups.get("mmlu_humanities")).hasSize(13);
+    assertThat(groups.get("mmlu_social_sciences")).hasSize(12);
+    assertThat(groups.get("mmlu_other")).hasSize(13);
+    assertThat(groups.get("mmlu").stream().mapToInt(task -> task.dataset().items()).sum())
+        .isEqualTo(14_042);
+    assertThat(groups.get("blimp")).hasSize(67);
+    assertThat(groups.get("xstorycloze")).hasSize(11);
   }
 
   @Test

@@ -22,7 +22,7 @@ class MetricStateLawTest {
 
   private static OutputType outputType(Metric metric) {
     return switch (metric) {
-      case ACC, ACC_NORM, ACC_BYTES, KL, TOP1_AGREEMENT -> OutputType.MULTIPLE_CHOICE;
+      case ACC, ACC_NORM, ACC_BYTES, MC2, KL, TOP1_AGREEMENT -> OutputType.MULTIPLE_CHOICE;
       case PERPLEXITY, BYTE_LIKELIHOOD -> OutputType.LOGLIKELIHOOD;
       case WORD_PERPLEXITY, BYTE_PERPLEXITY, BITS_PER_BYTE -> OutputType.LOGLIKELIHOOD_ROLLING;
     };
@@ -43,6 +43,7 @@ class MetricStateLawTest {
                 1 + random.nextInt(40),
                 1 + random.nextInt(20),
                 1 + random.nextInt(80),
+                random.nextBoolean(),
                 random.nextBoolean(),
                 new Divergence(random.nextDouble(), random.nextInt(tokens + 1))));
       }

@@ -159,8 +159,8 @@ class MetricTest {
         item,
         0,
         List.of(
-            new ChoiceScore(-1, tokens, 1, 0, 1, false, new Divergence(kl, agreed)),
-            new ChoiceScore(-2, moreTokens, 1, 0, 1, false, new Divergence(kl, agreed))));
+            new ChoiceScore(-1, tokens, 1, 0, 1, false, null, new Divergence(kl, agreed)),
+            new ChoiceScore(-2, moreTokens, 1, 0, 1, false, null, new Divergence(kl, agreed))));
   }
 
   private static ItemResult page(int item, double logLikelihood, int words, int bytes) {

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -302,6 +303,102 @@ class StepTest {
         .hasMessage("found index 3, expected 0 to 2");
   }
 
+  @Test
+  void objectsGiveTheirNamesAndValuesInOrder() throws Exception {
+    JsonNode answers = JSON.readTree("{\"b.\": 1, \"a\": 0}");
+    assertThat(Step.KEYS.apply(answers, null).toString()).isEqualTo("[\"b.\",\"a\"]");
+    assertThat(Step.VALUES.apply(answers, null).toString()).isEqualTo("[1,0]");
+    assertThatThrownBy(() -> Step.KEYS.apply(JSON.valueToTree(1), null))
+        .hasMessage("found 1, expected an object");
+  }
+
+  /** Expected by Python's {@code re.findall} and {@code rstrip}. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '~',
+      value = {
+        "a ) 38 , b ) 27.675 rs , c ) 30 , d ) none , e ) all ~ 38|27.675 rs|30|none|all",
+        "a ) 1 , 000 , b ) x , e ) y ,,  ~ 1|x|y",
+        "bad ) a , e ) b\u00a0 ~ a|b\u00a0",
+        "a ) 1 ~ ''",
+      })
+  void mathqaOptions(String options, String expected) {
+    List<String> found = new ArrayList<>();
+    Step.MATHQA_OPTIONS
+        .apply(JSON.valueToTree(options), null)
+        .forEach(option -> found.add(option.textValue()));
+    assertThat(String.join("|", found)).isEqualTo(expected);
+  }
+
+  @Test
+  void raceLendsTheLastQuestion() throws Exception {
+    ObjectNode doc =
+        (ObjectNode)
+            JSON.readTree(
+                "{\"article\": \"A.\", \"questions\": [\"It is  _  .\", \"Why?\", \"Who\"],"
+                    + " \"options\": [[\"w\",\"x\",\"y\",\"z\"], [\"a\",\"b\",\"c\",\"d\"],"
+                    + " [\"1\",\"2\",\"3\",\"4\"]], \"answers\": [\"D\", \"A\", \"C\"], \"id\": \"i\"}");
+    ObjectNode uneven = doc.deepCopy();
+    DocumentStep.RACE_EXAM.apply(doc);
+    ObjectNode before = doc.deepCopy();
+    assertThat(DocumentStep.RACE.apply(doc))
+        .containsEntry("query", "Article: A.\n\nIt is z\nQuestion: Why?\nAnswer: a\nWho")
+        .containsEntry("choice_1", "2")
+        .containsEntry("answer", "2");
+    assertThat(doc).isEqualTo(before);
+    uneven.putArray("answers").add("A");
+    assertThatThrownBy(() -> DocumentStep.RACE_EXAM.apply(uneven))
+        .hasMessage(
+            "found 3 questions, 3 lists of options and 1 answers, expected as many of each");
+    ((ObjectNode) doc.get("problems").get(2)).put("answer", "E");
+    assertThatThrownBy(() -> DocumentStep.RACE.apply(doc))
+        .hasMessage("problems: found answer 'E', expected A, B, C or D");
+  }
+
+  /** The left side as CPython's {@code str} writes the right side. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '~',
+      quoteCharacter = '`',
+      value = {
+        "[] ~ []",
+        "[{'a': \"it's\", 'b': ['x', 'y']}] ~ [{\"a\":\"it's\",\"b\":[\"x\",\"y\"]}]",
+        "['both \\' and \"'] ~ [\"both ' and \\\"\"]",
+        "['\\xa0\\u2028\\U0001f600\\x07'] ~ [\"\\u00a0\\u2028\\ud83d\\ude00\\u0007\"]",
+        "['back\\\\slash \\n'] ~ [\"back\\\\slash \\n\"]",
+      })
+  void pythonsLiterals(String literal, String json) throws Exception {
+    assertThat(PythonLiteral.read(literal)).isEqualTo(JSON.readTree(json));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '~',
+      quoteCharacter = '`',
+      value = {
+        "['a' ~ found the end at character 4",
+        "['a] ~ found the end at character 4",
+        "['a' 'b'] ~ at character 5 of a Python literal, expected ','",
+        "[open('f')] ~ found 'o' at character 1",
+        "{'a' 1} ~ expected ':'",
+        "{1: 2} ~ expected a text as key",
+        "['\\q'] ~ expected one of the escapes",
+        "['\\u12'] ~ expected 4 hexadecimal digits",
+        "['\\Uffffffff'] ~ expected a code point",
+        "[] x ~ found 'x' at character 3 of a Python literal, expected the end",
+      })
+  void whatIsNoLiteralIsRefusedByItsPlace(String literal, String message) {
+    assertThatThrownBy(() -> PythonLiteral.read(literal))
+        .isInstanceOf(PromptException.class)
+        .hasMessageContaining(message);
+  }
+
+  @Test
+  void literalsNestedTooDeeplyAreRefused() {
+    assertThatThrownBy(() -> PythonLiteral.read("[".repeat(100_000)))
+        .hasMessageContaining("expected less nesting");
+  }
+
   @ParameterizedTest
   @CsvSource({
     "lower_first, ''",
@@ -341,7 +438,10 @@ class StepTest {
             Step.AFTER_BLANK,
             Step.ONE_BASED,
             Step.ONE_MINUS,
-            Step.LETTER_INDEX);
+            Step.LETTER_INDEX,
+            Step.MATHQA_OPTIONS,
+            Step.KEYS,
+            Step.VALUES);
     assertThat(tested).containsExactlyInAnyOrder(Step.values());
   }
 

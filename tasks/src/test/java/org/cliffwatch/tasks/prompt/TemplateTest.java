@@ -34,6 +34,18 @@ class TemplateTest {
   }
 
   @Test
+  void everyElementsFieldIsAList() throws Exception {
+    ObjectNode doc =
+        (ObjectNode)
+            JSON.readTree("{\"q\": {\"c\": [{\"t\": \"x\"}, {\"t\": \"y\"}]}, \"none\": []}");
+    Scope scope = new Scope(doc, JSON.createObjectNode());
+    assertThat(Template.parse("{{q.c[*].t}}").value(scope).toString()).isEqualTo("[\"x\",\"y\"]");
+    assertThat(Template.parse("{{none[*].t}}").value(scope).toString()).isEqualTo("[]");
+    assertThatThrownBy(() -> Template.parse("{{q[*].t}}").value(scope))
+        .hasMessage("found no 'q.*.t', which the prompt names");
+  }
+
+  @Test
   void aSingleExpressionKeepsItsType() throws Exception {
     assertThat(Template.parse("{{n}}").value(scope()).isInt()).isTrue();
     assertThat(Template.parse("{{choices.text}}").value(scope()).isArray()).isTrue();
