@@ -93,11 +93,12 @@ cliffwatch_java() {
     -cp "$CLIFFWATCH_JAR:$(cliffwatch_common_classpath)" "$@"
 }
 
-# cliffwatch_java_beside_spark MAIN ARGS...: a main class without Spark that uses libraries of Spark's.
+# cliffwatch_java_beside_spark MAIN ARGS...: a main class without Spark that uses libraries of Spark's, of
+# which Arrow's looks into java.nio.
 cliffwatch_java_beside_spark() {
   cliffwatch_build
   # shellcheck disable=SC2086
-  exec "$(cliffwatch_java_binary)" "${CLIFFWATCH_JVM[@]}" ${CLIFFWATCH_JAVA_OPTS:-} \
+  exec "$(cliffwatch_java_binary)" "${CLIFFWATCH_JVM[@]}" --add-opens=java.base/java.nio=ALL-UNNAMED ${CLIFFWATCH_JAVA_OPTS:-} \
     -cp "$CLIFFWATCH_JAR:$(cliffwatch_spark_classpath)" "$@"
 }
 

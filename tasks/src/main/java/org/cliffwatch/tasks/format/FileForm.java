@@ -11,21 +11,24 @@ import org.cliffwatch.tasks.InvalidInputException;
  * @param columns the columns' names, where the file's first row does not name them
  */
 public record FileForm(String as, List<String> columns) {
-  static final String LINES = "lines";
+  private static final String LINES = "lines";
+
+  /** Binary ones tell themselves. */
+  private static final List<String> TEXT_FORMATS = List.of("csv", "json", "jsonl", "tsv");
 
   /** What a file's name tells. */
   public static final FileForm BY_NAME = new FileForm(null, List.of());
 
   public FileForm {
     columns = columns == null ? List.of() : List.copyOf(columns);
-    if (LINES.equals(as) ? columns.size() != 1 : as != null && !Format.BY_ENDING.containsKey(as)) {
+    if (LINES.equals(as) ? columns.size() != 1 : as != null && !TEXT_FORMATS.contains(as)) {
       throw new InvalidInputException(
           "found "
               + as
               + " with "
               + columns.size()
               + " columns, expected lines with one, or one of "
-              + String.join(", ", Format.BY_ENDING.keySet()));
+              + String.join(", ", TEXT_FORMATS));
     }
   }
 

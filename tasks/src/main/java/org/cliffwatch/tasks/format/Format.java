@@ -35,17 +35,18 @@ interface Format {
   SortedMap<String, Format> BY_ENDING =
       Collections.unmodifiableSortedMap(
           new TreeMap<>(
-              Map.of(
-                  "jsonl", new JsonLinesFormat(),
-                  "ndjson", new JsonLinesFormat(),
-                  "json", new JsonFormat(),
-                  "parquet", new ParquetFormat(),
-                  "csv", new SeparatedFormat(','),
-                  "tsv", new SeparatedFormat('\t'),
-                  "xml", new XmlFormat(),
-                  "raw", new WikiTextFormat(),
-                  "tokens", new WikiTextFormat(),
-                  "txt", new BlockFormat())));
+              Map.ofEntries(
+                  Map.entry("jsonl", new JsonLinesFormat()),
+                  Map.entry("ndjson", new JsonLinesFormat()),
+                  Map.entry("json", new JsonFormat()),
+                  Map.entry("parquet", new ParquetFormat()),
+                  Map.entry("arrow", new ArrowFormat()),
+                  Map.entry("csv", new SeparatedFormat(',')),
+                  Map.entry("tsv", new SeparatedFormat('\t')),
+                  Map.entry("xml", new XmlFormat()),
+                  Map.entry("raw", new WikiTextFormat()),
+                  Map.entry("tokens", new WikiTextFormat()),
+                  Map.entry("txt", new BlockFormat()))));
 
   /** The format of a file's name, which has no compression's ending any more. */
   static Format of(String name) {

@@ -242,6 +242,7 @@ class FormatsTest {
   void unknownEndingsAreNamed() {
     assertThatThrownBy(() -> Format.of("a.xlsx"))
         .isInstanceOf(InvalidInputException.class)
-        .hasMessageContaining("found a file ending in 'xlsx', expected one of csv, json, jsonl");
+        .hasMessageContaining(
+            "found a file ending in 'xlsx', expected one of arrow, csv, json, jsonl");
   }
 }
