@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Predicate;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
@@ -34,9 +35,18 @@ public final class HadoopFiles implements DataSource {
 
   @Override
   public List<String> list(String folder) throws IOException {
+    return names(folder, FileStatus::isFile);
+  }
+
+  @Override
+  public List<String> folders(String folder) throws IOException {
+    return names(folder, FileStatus::isDirectory);
+  }
+
+  private List<String> names(String folder, Predicate<FileStatus> which) throws IOException {
     Path path = new Path(folder);
     return Arrays.stream(path.getFileSystem(configuration).listStatus(path))
-        .filter(FileStatus::isFile)
+        .filter(which)
         .map(status -> status.getPath().getName())
         .toList();
   }

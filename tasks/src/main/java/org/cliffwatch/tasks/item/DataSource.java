@@ -19,6 +19,9 @@ public interface DataSource {
   /** The names, without the folder, of the files directly in a folder, in any order. */
   List<String> list(String folder) throws IOException;
 
+  /** The names of the folders directly in a folder, in any order. */
+  List<String> folders(String folder) throws IOException;
+
   /** A file's bytes. */
   InputStream open(String file) throws IOException;
 }

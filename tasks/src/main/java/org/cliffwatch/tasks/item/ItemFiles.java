@@ -25,6 +25,10 @@ final class ItemFiles {
 
   /** A file's bytes. */
   byte[] read(String file) {
+    return read(source, file);
+  }
+
+  static byte[] read(DataSource source, String file) {
     try (InputStream in = source.open(file)) {
       byte[] bytes = in.readNBytes(LARGEST + 1);
       if (bytes.length > LARGEST) {
@@ -37,7 +41,10 @@ final class ItemFiles {
     }
   }
 
-  /** The item files of a location: itself if it is a file, else what the task's patterns find. */
+  /**
+   * The item files of a location: itself if it is a file, else what the task's patterns find, else
+   * its data set's split where Hugging Face's tools leave it.
+   */
   List<String> itemFiles(TaskDefinition task, String location) {
     try {
       if (source.isFile(location)) {
@@ -47,19 +54,28 @@ final class ItemFiles {
         throw new InvalidInputException(
             location + ": no such file or folder, expected the items of task " + task.name());
       }
+      SplitFiles split = new SplitFiles(source, task.dataset());
+      String root = split.root(location);
       for (String pattern : task.files()) {
-        List<String> found = matches(location, pattern);
+        List<String> found = matches(root, pattern);
         if (!found.isEmpty()) {
           return found;
         }
       }
+      List<String> found = split.find(root);
+      if (!found.isEmpty()) {
+        return found;
+      }
       throw new InvalidInputException(
-          location
+          root
               + ": found no item file of task "
               + task.name()
               + ", expected one of "
               + String.join(", ", task.files())
-              + " (or name the file itself)");
+              + ", or files of "
+              + split.wanted()
+              + " (or name the file itself); found "
+              + split.others(root));
     } catch (IOException e) {
       throw new InvalidInputException(location + ": cannot be read: " + e, e);
     }

@@ -32,6 +32,16 @@ public final class LocalFiles implements DataSource {
   }
 
   @Override
+  public List<String> folders(String folder) throws IOException {
+    try (Stream<Path> entries = Files.list(path(folder))) {
+      return entries
+          .filter(Files::isDirectory)
+          .map(entry -> entry.getFileName().toString())
+          .toList();
+    }
+  }
+
+  @Override
   public InputStream open(String file) throws IOException {
     return Files.newInputStream(path(file));
   }
