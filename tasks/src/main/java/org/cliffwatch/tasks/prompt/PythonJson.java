@@ -38,6 +38,15 @@ public final class PythonJson {
     return dump(value, 2, false);
   }
 
+  /**
+   * {@code json.dumps(value, indent=indent, ensure_ascii=ascii)}.
+   *
+   * @param indent spaces a level; negative for one line
+   */
+  public static String dumps(JsonNode value, int indent, boolean ascii) {
+    return dump(value, indent, ascii);
+  }
+
   /** {@code str(value)} of a decoded JSON value that is no list or object. */
   public static String text(JsonNode value) {
     if (value.isTextual()) {

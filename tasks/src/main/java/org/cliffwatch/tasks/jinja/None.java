@@ -1,0 +1,6 @@
+package org.cliffwatch.tasks.jinja;
+
+/** Python's {@code None}. */
+enum None {
+  NONE
+}
