@@ -2,7 +2,9 @@ package org.cliffwatch.tasks.cli;
 
 import java.io.PrintWriter;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -24,7 +26,8 @@ final class ListCommand implements Callable<Integer> {
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
     out.printf(ROW, "task", "version", "output_type", "metrics", "items", "dataset");
-    for (TaskDefinition task : parent.tasks().all()) {
+    Map<String, String> refused = new TreeMap<>();
+    for (TaskDefinition task : parent.tasks().all(refused)) {
       out.printf(
           ROW,
           task.name(),
@@ -36,6 +39,7 @@ final class ListCommand implements Callable<Integer> {
           task.dataset().items() == null ? "?" : task.dataset().items(),
           String.join(" ", dataset(task)));
     }
+    refused.values().forEach(why -> spec.commandLine().getErr().println("not read: " + why));
     return TasksCommand.DONE;
   }
 

@@ -71,14 +71,14 @@ final class ShowCommand implements Callable<Integer> {
     PromptVersion version = PromptVersion.named(promptVersion);
     definition(task);
     if (data == null) {
-      prompt(task.prompt(task.layouts().get(0), version));
+      prompt(task, task.layouts().get(0), version);
       return TasksCommand.DONE;
     }
     ItemSet items = ItemSet.read(task, data, new LocalFiles(), version, limit);
     PrintWriter out = spec.commandLine().getOut();
     out.println();
     row("layout read", items.layout());
-    prompt(task.prompt(task.layout(items.layout()).orElseThrow(), version));
+    prompt(task, task.layout(items.layout()).orElseThrow(), version);
     items.files().forEach(file -> row("file", file.path() + " sha256 " + file.sha256()));
     TokenMarks.Cutter tokens = tokens();
     items.items().forEach(item -> item(item, task.outputType(), tokens));
@@ -114,7 +114,17 @@ final class ShowCommand implements Callable<Integer> {
     row("task_hash", task.hash());
   }
 
-  private void prompt(Prompt prompt) {
+  private void prompt(TaskDefinition task, Layout layout, PromptVersion version) {
+    if (task.harness() != null) {
+      for (String key : List.of("description", "doc_to_text", "doc_to_choice", "doc_to_target")) {
+        String source = task.harness().source(key);
+        if (source != null) {
+          row(key, PythonJson.line(TextNode.valueOf(source)));
+        }
+      }
+      return;
+    }
+    Prompt prompt = task.prompt(layout, version);
     if (prompt.docToText() != null) {
       row("doc_to_text", quoted(prompt.docToText()));
     }

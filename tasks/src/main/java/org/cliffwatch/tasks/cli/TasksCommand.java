@@ -35,11 +35,14 @@ public final class TasksCommand {
   static final int INTERNAL_ERROR = 5;
 
   @Option(
-      names = "--include-path",
-      paramLabel = "FOLDER",
+      names = {"--tasks", "--include-path"},
+      paramLabel = "DIR",
       scope = ScopeType.INHERIT,
-      description = "Also read the task definitions (*.yaml) under this folder.")
-  List<Path> includePaths = List.of();
+      description = {
+        "Also know the tasks that are defined (*.yaml) under this folder:",
+        "in files like ours, or in lm-evaluation-harness's own."
+      })
+  List<Path> folders = List.of();
 
   public static void main(String[] args) {
     System.exit(run(args));
@@ -67,10 +70,10 @@ public final class TasksCommand {
     return code;
   }
 
-  /** The tasks of this jar and of the folders given with {@code --include-path}. */
+  /** The tasks of this jar and of the folders given with {@code --tasks}. */
   public Tasks tasks() {
     Tasks tasks = Tasks.builtIn();
-    for (Path folder : includePaths) {
+    for (Path folder : folders) {
       tasks = tasks.including(folder);
     }
     return tasks;

@@ -156,7 +156,8 @@ final class DefinitionReader {
             List.copyOf(d.layouts),
             hash(yaml),
             d.prompt,
-            d.promptV0 == null ? PromptKeys.NONE : d.promptV0);
+            d.promptV0 == null ? PromptKeys.NONE : d.promptV0,
+            null);
     check(task);
     return task;
   }

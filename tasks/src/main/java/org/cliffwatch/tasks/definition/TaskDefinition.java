@@ -23,6 +23,7 @@ import org.cliffwatch.tasks.metric.OutputType;
  * @param formats how files are read whose names do not tell it, by a pattern of their names
  * @param labels the file of answers beside the item file; null where items hold their own
  * @param hash sha256 of what can change a number: what a model is asked, how answers are counted
+ * @param harness what is asked, of a definition in lm-evaluation-harness's own YAML; else null
  */
 public record TaskDefinition(
     String name,
@@ -40,7 +41,8 @@ public record TaskDefinition(
     List<Layout> layouts,
     String hash,
     PromptKeys promptKeys,
-    PromptKeys promptV0Keys) {
+    PromptKeys promptV0Keys,
+    HarnessPrompt harness) {
 
   /**
    * Answers in a file of their own, one a line.

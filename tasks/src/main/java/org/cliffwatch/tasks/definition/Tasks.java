@@ -10,8 +10,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import java.util.SortedMap;
+import java.util.SortedSet;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.jar.JarFile;
 import java.util.stream.Stream;
 import org.cliffwatch.tasks.InvalidInputException;
@@ -24,8 +27,12 @@ public final class Tasks {
 
   private final SortedMap<String, TaskDefinition> byName;
 
-  private Tasks(SortedMap<String, TaskDefinition> byName) {
+  /** Those in lm-evaluation-harness's own YAML, which are read when they are asked for. */
+  private final SortedMap<String, Path> harness;
+
+  private Tasks(SortedMap<String, TaskDefinition> byName, SortedMap<String, Path> harness) {
     this.byName = byName;
+    this.harness = harness;
   }
 
   /** The tasks of this jar. */
@@ -43,36 +50,55 @@ public final class Tasks {
   }
 
   /**
-   * These tasks and those defined under a folder, in files {@code *.yaml} at any depth; a task of
-   * the same name replaces the one here, as lm-evaluation-harness's {@code --include_path} does.
+   * These tasks and those defined under a folder, in files {@code *.yaml} at any depth, ours or
+   * lm-evaluation-harness's; a task of the same name replaces the one here, as its {@code
+   * --include_path} does.
+   *
+   * @throws InvalidInputException for a folder that is none, or a mistake in a file of ours; what
+   *     is wrong in a file of lm-evaluation-harness's is said where its task is asked for
    */
   public Tasks including(Path folder) {
     SortedMap<String, TaskDefinition> all = new TreeMap<>(byName);
+    SortedMap<String, Path> others = new TreeMap<>(harness);
     if (!Files.isDirectory(folder)) {
       throw new InvalidInputException(folder + ": no such folder, expected one of definitions");
     }
     try (Stream<Path> files = Files.walk(folder)) {
-      for (Path file : files.filter(f -> f.toString().endsWith(".yaml")).sorted().toList()) {
-        add(all, file.toString(), Files.readString(file));
+      for (Path file : files.filter(Tasks::isYaml).sorted().toList()) {
+        String text = Files.readString(file);
+        if (HarnessReader.isHarness(text)) {
+          HarnessReader.name(text).ifPresent(name -> others.put(name, file));
+        } else {
+          add(all, file.toString(), text);
+        }
       }
     } catch (IOException e) {
       throw new InvalidInputException(folder + ": " + e.getMessage(), e);
     }
-    return new Tasks(all);
+    others.keySet().forEach(all::remove);
+    return new Tasks(all, others);
+  }
+
+  private static boolean isYaml(Path file) {
+    return file.toString().endsWith(".yaml") || file.toString().endsWith(".yml");
   }
 
   /**
    * The task of a name.
    *
-   * @throws InvalidInputException for an unknown name, with those it may have meant
+   * @throws InvalidInputException for an unknown name, with those it may have meant, or for one
+   *     whose definition cannot be read
    */
   public TaskDefinition task(String name) {
     TaskDefinition task = byName.get(name);
-    if (task == null) {
-      throw new InvalidInputException(
-          "unknown task '" + name + "'" + Suggestion.among(byName.keySet(), name));
+    if (task != null) {
+      return task;
     }
-    return task;
+    if (harness.containsKey(name)) {
+      return HarnessReader.read(harness.get(name));
+    }
+    throw new InvalidInputException(
+        "unknown task '" + name + "'" + Suggestion.among(names(), name));
   }
 
   /** The names that stand for several tasks, and these in name order. */
@@ -86,7 +112,32 @@ public final class Tasks {
     return groups;
   }
 
-  /** All tasks in name order. */
+  /** The names of all tasks, in order; those whose definition cannot be read too. */
+  public SortedSet<String> names() {
+    SortedSet<String> names = new TreeSet<>(byName.keySet());
+    names.addAll(harness.keySet());
+    return names;
+  }
+
+  /**
+   * All tasks in name order.
+   *
+   * @param refused receives, by name, why a definition of lm-evaluation-harness's cannot be asked
+   */
+  public Collection<TaskDefinition> all(Map<String, String> refused) {
+    SortedMap<String, TaskDefinition> all = new TreeMap<>(byName);
+    harness.forEach(
+        (name, file) -> {
+          try {
+            all.put(name, HarnessReader.read(file));
+          } catch (InvalidInputException e) {
+            refused.put(name, e.getMessage());
+          }
+        });
+    return all.values();
+  }
+
+  /** The tasks in name order that are defined by files of ours. */
   public Collection<TaskDefinition> all() {
     return byName.values();
   }
@@ -109,7 +160,7 @@ public final class Tasks {
           throw new UncheckedIOException(e);
         }
       }
-      return new Tasks(tasks);
+      return new Tasks(tasks, new TreeMap<>());
     }
 
     /** There is no index to keep: the definitions are found where this class was loaded from. */

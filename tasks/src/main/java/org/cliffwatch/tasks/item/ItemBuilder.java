@@ -72,7 +72,8 @@ final class ItemBuilder {
               : request(description + PythonJson.text(context), choices.get(i), rightAnswer));
     }
     int gold = gold(task.multipleInput() ? context : target, choices);
-    return item(index, gold, requests, PythonJson.text(target), scope, requests.get(0).context());
+    return item(
+        index, gold, requests, PythonJson.text(target), scope.doc(), requests.get(0).context());
   }
 
   private String description(Scope scope) {
@@ -105,7 +106,7 @@ final class ItemBuilder {
     String target = prompt.docToTarget().render(scope);
     ItemRequest request =
         new ItemRequest(context, target, PythonText.length(target), 0, bytes(target));
-    return item(index, null, List.of(request), target, scope, context);
+    return item(index, null, List.of(request), target, scope.doc(), context);
   }
 
   private Item rolling(int index, Scope scope) {
@@ -118,7 +119,7 @@ final class ItemBuilder {
             PythonText.length(original),
             PythonText.whitespaceFields(original),
             bytes(original));
-    return item(index, null, List.of(request), text, scope, text);
+    return item(index, null, List.of(request), text, scope.doc(), text);
   }
 
   private List<String> choices(Scope scope) {
@@ -151,29 +152,30 @@ final class ItemBuilder {
     return gold;
   }
 
-  private static Item item(
+  /** An item with its hashes. */
+  static Item item(
       int index,
       Integer gold,
       List<ItemRequest> requests,
       String target,
-      Scope scope,
+      ObjectNode doc,
       String prompt) {
     return new Item(
         index,
         gold,
         requests,
         target,
-        Sha256.of(PythonJson.indented(scope.doc())),
+        Sha256.of(PythonJson.indented(doc)),
         Sha256.of(prompt),
         Sha256.of(target));
   }
 
-  private static int bytes(String text) {
+  static int bytes(String text) {
     return text.getBytes(StandardCharsets.UTF_8).length;
   }
 
   /** They are no text: UTF-8 has no form for them, and Java would quietly write a '?'. */
-  private static void refuseLoneSurrogates(JsonNode value) {
+  static void refuseLoneSurrogates(JsonNode value) {
     if (value.isTextual()) {
       String text = value.textValue();
       for (int i = 0; i < text.length(); i += Character.charCount(text.codePointAt(i))) {

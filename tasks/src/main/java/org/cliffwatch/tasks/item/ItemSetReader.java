@@ -45,12 +45,27 @@ final class ItemSetReader {
           String.join(", ", itemFiles) + ": found no records, expected items of " + task.name());
     }
     Layout layout = layoutOf(records);
-    ItemBuilder builder = new ItemBuilder(task, layout, version);
+    Asker asker = asker(layout, records);
     List<ItemRecord> items = new ArrayList<>();
     for (Placed placed : records.subList(0, Math.min(limit, records.size()))) {
-      items.add(item(builder, layout, items.size(), placed));
+      items.add(item(asker, items.size(), placed));
     }
     return new ItemSet(task, version, layout.name(), List.copyOf(read), List.copyOf(items));
+  }
+
+  /** A record → the item that is asked of it. */
+  private interface Asker {
+    Item item(int index, ObjectNode record);
+  }
+
+  private Asker asker(Layout layout, List<Placed> records) {
+    if (task.harness() != null) {
+      List<ObjectNode> all = new ArrayList<>();
+      records.forEach(placed -> all.add(placed.record().fields()));
+      return new HarnessItems(task, all)::item;
+    }
+    ItemBuilder builder = new ItemBuilder(task, layout, version);
+    return (index, record) -> builder.item(index, layout.document(record));
   }
 
   private RecordFile file(String name) {
@@ -121,13 +136,13 @@ final class ItemSetReader {
     return records.stream().filter(condition).count();
   }
 
-  private static ItemRecord item(ItemBuilder builder, Layout layout, int index, Placed placed) {
+  private static ItemRecord item(Asker asker, int index, Placed placed) {
     SourceRecord record = placed.record();
     if (record.problem() != null) {
       return new RejectedItem(index, placed.file(), record.place(), record.problem());
     }
     try {
-      return builder.item(index, layout.document(record.fields()));
+      return asker.item(index, record.fields());
     } catch (PromptException e) {
       return new RejectedItem(index, placed.file(), record.place(), e.getMessage());
     }

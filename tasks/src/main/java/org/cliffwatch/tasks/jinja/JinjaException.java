@@ -18,6 +18,11 @@ public final class JinjaException extends RuntimeException {
     this.placed = placed;
   }
 
+  /** The same, with the name of the template. */
+  public JinjaException within(String name) {
+    return new JinjaException(name + ": " + getMessage(), true);
+  }
+
   /** The same, with the line unless it has one. */
   JinjaException at(int line) {
     return placed ? this : new JinjaException("line " + line + ": " + getMessage(), true);
