@@ -28,15 +28,13 @@ import org.cliffwatch.tasks.prompt.PythonJson;
  * is refused with file, line and reason, rather than asked otherwise.
  */
 final class HarnessReader {
-  /** The keys that only such a file has; ours has {@code layouts}. */
-  private static final Pattern OWN_KEY =
-      Pattern.compile(
-          "(?m)^(dataset_path|include|doc_to_text|doc_to_target|doc_to_choice|metric_list|group"
-              + "|tag|test_split|validation_split|dataset_name|class)[ \\t]*:");
+  /** The keys that only a file of ours has. */
+  private static final Pattern OURS =
+      Pattern.compile("(?m)^(layouts|prompt|metrics|files|lm_eval_version)[ \\t]*:");
 
-  private static final Pattern OURS = Pattern.compile("(?m)^(layouts|prompt)[ \\t]*:");
   private static final Pattern TASK =
-      Pattern.compile("(?m)^task[ \\t]*:[ \\t]*(['\"]?)([^\\s'\"\\[#]+)\\1[ \\t]*(#.*)?$");
+      Pattern.compile(
+          "(?m)^['\"]?task['\"]?[ \\t]*:[ \\t]*(['\"]?)([^\\s'\"\\[#]+)\\1[ \\t]*(#.*)?$");
 
   /** A folder of the tables is named by it. */
   private static final String NAME = "[A-Za-z0-9_.+-]{1,200}";
@@ -90,6 +88,24 @@ final class HarnessReader {
           "gen_prefix", "a beginning of the answer is not known here",
           "filter_list", "filters of answers are not known here");
 
+  /** {@code weight_by_size} is a group's, and does nothing here in lm-evaluation-harness either. */
+  private static final Set<String> METRIC_OPTIONS =
+      Set.of("metric", "aggregation", "higher_is_better", "weight_by_size");
+
+  private static final Map<OutputType, List<Metric>> LM_EVAL_METRICS =
+      Map.of(
+          OutputType.MULTIPLE_CHOICE, List.of(Metric.ACC, Metric.ACC_NORM, Metric.ACC_BYTES),
+          OutputType.LOGLIKELIHOOD, List.of(Metric.PERPLEXITY, Metric.ACC),
+          OutputType.LOGLIKELIHOOD_ROLLING,
+              List.of(Metric.WORD_PERPLEXITY, Metric.BYTE_PERPLEXITY, Metric.BITS_PER_BYTE));
+
+  private static final Map<Metric, String> AGGREGATIONS =
+      Map.of(
+          Metric.PERPLEXITY, "perplexity",
+          Metric.WORD_PERPLEXITY, "weighted_perplexity",
+          Metric.BYTE_PERPLEXITY, "weighted_perplexity",
+          Metric.BITS_PER_BYTE, "bits_per_byte");
+
   private final String file;
   private final HarnessYaml yaml;
 
@@ -100,7 +116,7 @@ final class HarnessReader {
 
   /** Whether a file is lm-evaluation-harness's rather than ours. */
   static boolean isHarness(String text) {
-    return !OURS.matcher(text).find() && OWN_KEY.matcher(text).find();
+    return !OURS.matcher(text).find();
   }
 
   /** The name of the file's task; none for a group, or for what other files include. */
@@ -131,7 +147,7 @@ final class HarnessReader {
     String version = version();
     return new TaskDefinition(
         name,
-        Math.max(1, (int) Double.parseDouble("0" + version.replaceAll("[^0-9.].*", ""))),
+        number(version),
         version.isEmpty() ? null : version,
         "as " + file + " defines it",
         new Dataset(optional("dataset_path"), optional("dataset_name"), split, null, "not stated"),
@@ -301,7 +317,7 @@ final class HarnessReader {
           name + ": found higher_is_better: " + better + ", expected " + metric.higherIsBetter());
     }
     for (Map.Entry<String, JsonNode> option : entry.properties()) {
-      if (!Set.of("metric", "aggregation", "higher_is_better").contains(option.getKey())) {
+      if (!METRIC_OPTIONS.contains(option.getKey())) {
         throw invalid(
             "metric_list", name + ": the option " + option.getKey() + " is not known here");
       }
@@ -309,24 +325,16 @@ final class HarnessReader {
     return metric;
   }
 
-  private static final Map<OutputType, List<Metric>> LM_EVAL_METRICS =
-      Map.of(
-          OutputType.MULTIPLE_CHOICE, List.of(Metric.ACC, Metric.ACC_NORM, Metric.ACC_BYTES),
-          OutputType.LOGLIKELIHOOD, List.of(Metric.PERPLEXITY, Metric.ACC),
-          OutputType.LOGLIKELIHOOD_ROLLING,
-              List.of(Metric.WORD_PERPLEXITY, Metric.BYTE_PERPLEXITY, Metric.BITS_PER_BYTE));
-
-  private static final Map<Metric, String> AGGREGATIONS =
-      Map.of(
-          Metric.PERPLEXITY, "perplexity",
-          Metric.WORD_PERPLEXITY, "weighted_perplexity",
-          Metric.BYTE_PERPLEXITY, "weighted_perplexity",
-          Metric.BITS_PER_BYTE, "bits_per_byte");
-
   private String version() {
     JsonNode version =
         yaml.values().getOrDefault("metadata", MissingNode.getInstance()).path("version");
     return version.isMissingNode() || version.isNull() ? "" : PythonJson.text(version);
+  }
+
+  /** Our version is a whole number from 1, theirs {@code 1.0} or whatever else people write. */
+  private static int number(String version) {
+    Matcher whole = Pattern.compile("[0-9]{1,9}").matcher(version);
+    return whole.lookingAt() ? Math.max(1, Integer.parseInt(whole.group())) : 1;
   }
 
   /** Files of the split as the Hub and people name them, in the configuration's folder or not. */
