@@ -12,7 +12,6 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.function.UnaryOperator;
-import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.spark.SparkException;
@@ -24,7 +23,6 @@ import org.cliffwatch.jobs.suite.SuiteReader;
 import org.cliffwatch.jobs.table.StorageException;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.tasks.Suggestion;
-import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.definition.Tasks;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
@@ -156,9 +154,7 @@ public final class Commands {
   static SuiteReader suiteReader(Path precisions) {
     return new SuiteReader(
         Precisions.packagedAnd(precisions),
-        Tasks.builtIn().all().stream()
-            .map(TaskDefinition::name)
-            .collect(Collectors.toCollection(TreeSet::new)),
+        Tasks.builtIn(),
         System.getenv(),
         FileSystem.getDefaultUri(hadoop()).getScheme().equals("file") ? "" : "file:");
   }

@@ -12,6 +12,7 @@ import org.cliffwatch.jobs.report.HtmlReport;
 import org.cliffwatch.jobs.sql.Database;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Precisions;
+import org.cliffwatch.tasks.definition.Tasks;
 import org.cliffwatch.tasks.item.ItemSet;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -69,6 +70,12 @@ public final class ReportCommand implements Callable<Integer> {
   private Map<String, String> tasks = Map.of();
 
   @Option(
+      names = "--tasks",
+      paramLabel = "DIR",
+      description = "Where tasks of --task are defined that are not ours.")
+  private Path definitions;
+
+  @Option(
       names = "--precisions",
       paramLabel = "FILE",
       description = "More precisions: a YAML file like conf/precisions.yaml.")
@@ -85,9 +92,11 @@ public final class ReportCommand implements Callable<Integer> {
       Precisions more = Precisions.packagedAnd(precisions);
       rows = more.names().stream().map(more::named).toList();
     }
+    Tasks known = definitions == null ? Tasks.builtIn() : Tasks.builtIn().including(definitions);
     try (SparkSession spark = Commands.session("cliffwatch report", Database.settings())) {
       Map<String, ItemSet> items = new LinkedHashMap<>();
-      tasks.forEach((task, data) -> items.put(task, HtmlReport.items(spark, task, data)));
+      tasks.forEach(
+          (task, data) -> items.put(task, HtmlReport.items(spark, known.task(task), data)));
       new HtmlReport(spark, tables, new HtmlReport.Known(rows, items), System.err)
           .write(Optional.ofNullable(run), new org.apache.hadoop.fs.Path(output));
       System.err.println("report: " + output);

@@ -1,8 +1,9 @@
 package org.cliffwatch.jobs;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Stream;
+import java.util.Optional;
 import org.cliffwatch.jobs.suite.SuiteReader;
 import picocli.CommandLine.Option;
 
@@ -26,20 +27,33 @@ final class SuiteOptions {
       description = "Text for precisions that look at some; sets the suite's key calibration.")
   private String calibration;
 
+  @Option(
+      names = "--tasks",
+      paramLabel = "DIR",
+      description =
+          "Task definitions of one's own, ours or lm-evaluation-harness's; sets the suite's key"
+              + " tasks_path.")
+  private String tasks;
+
   Path precisions() {
     return precisions;
   }
 
-  /** Settings of the suite, {@code --calibration} the last. */
+  /** Settings of the suite, those of other options the last. */
   List<String> sets() {
-    if (calibration == null) {
-      return sets;
+    List<String> all = new ArrayList<>(sets);
+    file("calibration", calibration).ifPresent(all::add);
+    file("tasks_path", tasks).ifPresent(all::add);
+    return all;
+  }
+
+  /** A path is relative to where the command is typed, not to the suite. */
+  private static Optional<String> file(String key, String path) {
+    if (path == null) {
+      return Optional.empty();
     }
     String file =
-        SuiteReader.hasScheme(calibration)
-            ? calibration
-            : Path.of(calibration).toAbsolutePath().normalize().toString();
-    return Stream.concat(sets.stream(), Stream.of("calibration='" + file.replace("'", "''") + "'"))
-        .toList();
+        SuiteReader.hasScheme(path) ? path : Path.of(path).toAbsolutePath().normalize().toString();
+    return Optional.of(key + "='" + file.replace("'", "''") + "'");
   }
 }

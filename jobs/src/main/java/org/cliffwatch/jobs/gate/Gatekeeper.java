@@ -77,7 +77,7 @@ public final class Gatekeeper {
 
   private void requireMetrics(Suite suite) {
     List<AskedTask> tasks =
-        suite.tasks().stream().map(data -> AskedTask.of(Tasks.load(data.task()))).toList();
+        suite.tasks().stream().map(data -> AskedTask.of(suite.known().task(data.task()))).toList();
     for (Rule rule : gate.rules()) {
       if (rule.metric() != null
           && tasks.stream()
@@ -216,9 +216,15 @@ public final class Gatekeeper {
       asked.put(items.asked().name(), items.asked());
     }
     Map<String, List<Site>> byUnit = new TreeMap<>();
+    Tasks known = plan.suite().known();
     for (Site site : sites) {
       String task = site.task();
-      asked.computeIfAbsent(task, name -> AskedTask.of(Tasks.load(name)));
+      if (!asked.containsKey(task)) {
+        if (!known.names().contains(task)) {
+          continue; // was accepted once, and is no task any more: a rule 'missing' says so
+        }
+        asked.put(task, AskedTask.of(known.task(task)));
+      }
       byUnit
           .computeIfAbsent(site.slice().model() + "\0" + task, unit -> new ArrayList<>())
           .add(site);

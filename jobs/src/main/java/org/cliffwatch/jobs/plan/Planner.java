@@ -44,7 +44,6 @@ import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Schemes;
 import org.cliffwatch.tasks.definition.PromptVersion;
 import org.cliffwatch.tasks.definition.TaskDefinition;
-import org.cliffwatch.tasks.definition.Tasks;
 import org.cliffwatch.tasks.item.ItemSet;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -94,8 +93,7 @@ public final class Planner {
     tables.begin();
     Map<String, String> texts = new HashMap<>();
     Suite suite = asked.with(calibrated(asked, texts));
-    List<TaskItems> items =
-        suite.tasks().stream().map(data -> items(data, suite.maxRejectedItems())).toList();
+    List<TaskItems> items = suite.tasks().stream().map(data -> items(suite, data)).toList();
     Offer offer = kernel(suite, suite.backend());
     String kernel = offer.kernel();
     String backend = KernelIdentity.of(kernel).backend();
@@ -272,8 +270,9 @@ public final class Planner {
   }
 
   /** What cannot be read is known before anything is scored, and said then. */
-  private TaskItems items(TaskData data, int mostRejected) {
-    TaskDefinition definition = Tasks.load(data.task());
+  private TaskItems items(Suite suite, TaskData data) {
+    TaskDefinition definition = suite.known().task(data.task());
+    int mostRejected = suite.maxRejectedItems();
     ItemSet set =
         ItemSet.read(
             definition,

@@ -9,7 +9,6 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import org.apache.hadoop.fs.Path;
@@ -21,6 +20,7 @@ import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.tasks.InvalidInputException;
 import org.cliffwatch.tasks.definition.PromptVersion;
+import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.definition.Tasks;
 import org.cliffwatch.tasks.item.ItemSet;
 
@@ -200,18 +200,15 @@ public final class HtmlReport {
     if (known.items().containsKey(task)) {
       return Optional.of(known.items().get(task));
     }
-    Optional<String> data =
-        tables.runs().stream()
-            .map(run -> run.data().get(task))
-            .filter(Objects::nonNull)
-            .findFirst();
-    if (data.isEmpty()) {
+    Optional<PlannedRun> run =
+        tables.runs().stream().filter(planned -> planned.data().get(task) != null).findFirst();
+    if (run.isEmpty()) {
       notes.add(
           "No text of %s: no run says where its items are; --task %s=DATA does."
               .formatted(task, task));
       return Optional.empty();
     }
-    String location = data.get();
+    String location = run.get().data().get(task);
     if (!SuiteReader.hasScheme(location) && !location.startsWith("/")) {
       notes.add(
           "No text of %s: its items were at %s from the suite's file; --task %s=DATA says where they are."
@@ -219,7 +216,11 @@ public final class HtmlReport {
       return Optional.empty();
     }
     try {
-      return Optional.of(items(spark, task, location));
+      Tasks definitions = Tasks.builtIn();
+      if (run.get().tasksPath() != null) {
+        definitions = definitions.including(java.nio.file.Path.of(run.get().tasksPath()));
+      }
+      return Optional.of(items(spark, definitions.task(task), location));
     } catch (InvalidInputException | UncheckedIOException e) {
       notes.add("No text of %s: its items cannot be read: %s".formatted(task, e.getMessage()));
       return Optional.empty();
@@ -230,11 +231,11 @@ public final class HtmlReport {
    * A task's items.
    *
    * @param location file or folder, any Hadoop URI
-   * @throws InvalidInputException where the task is unknown, or they cannot be read
+   * @throws InvalidInputException where they cannot be read
    */
-  public static ItemSet items(SparkSession spark, String task, String location) {
+  public static ItemSet items(SparkSession spark, TaskDefinition task, String location) {
     return ItemSet.read(
-        Tasks.load(task),
+        task,
         location,
         new HadoopFiles(spark.sparkContext().hadoopConfiguration()),
         PromptVersion.V1,

@@ -15,6 +15,7 @@ import java.util.regex.Pattern;
  * @param bos the suite's rule
  * @param rows precisions that the suite defines itself
  * @param data file or folder of each task's items, as the suite had it
+ * @param tasksPath folder of the suite's own task definitions, or null
  */
 record PlannedRun(
     String id,
@@ -24,7 +25,8 @@ record PlannedRun(
     List<Model> models,
     List<String> precisions,
     List<Recipe> rows,
-    Map<String, String> data) {
+    Map<String, String> data,
+    String tasksPath) {
   private static final Pattern ELEMENT = Pattern.compile("([a-z]+)\\.([0-9]+)(?:\\.(.+))?");
 
   /**
@@ -42,6 +44,7 @@ record PlannedRun(
    */
   static PlannedRun of(String id, String started, String codeVersion, String configuration) {
     String bos = "auto";
+    String tasksPath = null;
     Map<Integer, Map<String, String>> checkpoints = new TreeMap<>();
     Map<Integer, Map<String, String>> precisions = new TreeMap<>();
     Map<Integer, Map<String, String>> tasks = new TreeMap<>();
@@ -55,6 +58,8 @@ record PlannedRun(
       Matcher element = ELEMENT.matcher(key);
       if (key.equals("bos")) {
         bos = value;
+      } else if (key.equals("tasks_path")) {
+        tasksPath = value;
       } else if (element.matches()) {
         Map<Integer, Map<String, String>> list =
             switch (element.group(1)) {
@@ -88,7 +93,8 @@ record PlannedRun(
                         Integer.parseInt(row.get("weight_bits")),
                         row.get("compute").equals("float32") ? Float.SIZE : Short.SIZE))
             .toList(),
-        data);
+        data,
+        tasksPath);
   }
 
   private static List<Model> models(Map<String, String> checkpoint) {

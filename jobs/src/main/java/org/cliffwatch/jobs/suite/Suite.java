@@ -5,6 +5,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.tasks.definition.Tasks;
 
 /**
  * What to evaluate: checkpoints × precisions × tasks, and how.
@@ -15,6 +16,7 @@ import org.cliffwatch.quantizer.scheme.Precision;
  * @param calibration text for precisions that look at some and whose rows name none: a path or URI;
  *     or null
  * @param baseline name of one of {@code precisions}: what degradation is measured against
+ * @param known the tasks that could be asked: ours and those of {@code tasks_path}
  * @param shardItems items a Spark task scores
  * @param seed of replicas' nudges, of the self-check's sample and of bootstraps
  * @param backend reference, onednn, cuda or auto
@@ -33,6 +35,7 @@ public record Suite(
     List<Precision> precisions,
     String calibration,
     String baseline,
+    Tasks known,
     List<TaskData> tasks,
     int shardItems,
     long seed,
@@ -54,6 +57,7 @@ public record Suite(
         others,
         calibration,
         baseline,
+        known,
         tasks,
         shardItems,
         seed,

@@ -22,6 +22,7 @@ import org.cliffwatch.quantizer.scheme.Calibration;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.tasks.Suggestion;
+import org.cliffwatch.tasks.definition.Tasks;
 
 /**
  * Reads suites. Every key can be set in the file, by an environment variable {@code
@@ -36,6 +37,7 @@ public final class SuiteReader {
           "precisions",
           "calibration",
           "baseline",
+          "tasks_path",
           "tasks",
           "shard_items",
           "seed",
@@ -67,12 +69,12 @@ public final class SuiteReader {
   private static final long MOST_STEPS = Long.MAX_VALUE;
 
   private final Precisions knownPrecisions;
-  private final Set<String> knownTasks;
+  private final Tasks knownTasks;
   private final Map<String, String> environment;
   private final String here;
 
   public SuiteReader(
-      Precisions knownPrecisions, Set<String> knownTasks, Map<String, String> environment) {
+      Precisions knownPrecisions, Tasks knownTasks, Map<String, String> environment) {
     this(knownPrecisions, knownTasks, environment, "");
   }
 
@@ -81,10 +83,7 @@ public final class SuiteReader {
    *     scheme is another file system's, else nothing
    */
   public SuiteReader(
-      Precisions knownPrecisions,
-      Set<String> knownTasks,
-      Map<String, String> environment,
-      String here) {
+      Precisions knownPrecisions, Tasks knownTasks, Map<String, String> environment, String here) {
     this.knownPrecisions = knownPrecisions;
     this.knownTasks = knownTasks;
     this.environment = environment;
@@ -198,6 +197,7 @@ public final class SuiteReader {
     if (baselineValue != null) {
       baseline = baselineValue.oneOf(names);
     }
+    Tasks known = tasks(root, folder);
     return new Suite(
         text(root, "name", defaultName),
         origin,
@@ -205,7 +205,8 @@ public final class SuiteReader {
         precisions,
         calibration,
         baseline,
-        tasks(root.required("tasks"), folder),
+        known,
+        tasks(root.required("tasks"), known, folder),
         (int) integer(root, "shard_items", 64, 1, 1_000_000),
         integer(root, "seed", 1, Long.MIN_VALUE, Long.MAX_VALUE),
         choice(root, "backend", BACKENDS),
@@ -330,13 +331,28 @@ public final class SuiteReader {
     return knownPrecisions.added(row.place(), name, keys);
   }
 
-  private List<TaskData> tasks(YamlValue list, String folder) {
+  /** Definitions of one's own are beside the suite, and the tables remember where. */
+  private Tasks tasks(YamlValue root, String folder) {
+    YamlValue path = root.field("tasks_path");
+    if (path == null) {
+      return knownTasks;
+    }
+    String resolved = resolve(path.text(), folder);
+    String local = resolved.replaceFirst("^file:(//(?=/))?", "");
+    if (hasScheme(local)) {
+      throw path.wrong("a folder of this machine");
+    }
+    root.set("tasks_path", quoted(local), path.place());
+    return knownTasks.including(Path.of(local));
+  }
+
+  private List<TaskData> tasks(YamlValue list, Tasks known, String folder) {
     List<TaskData> tasks = new ArrayList<>();
     Set<String> seen = new HashSet<>();
     for (YamlValue value : nonEmpty(list)) {
       value.requireMapping("{task: NAME, data: FOLDER}");
       value.allowOnly(TASK_KEYS);
-      String task = value.required("task").oneOf(knownTasks);
+      String task = value.required("task").oneOf(known.names());
       if (!seen.add(task)) {
         throw value.required("task").wrong("each task once");
       }

@@ -8,7 +8,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.cliffwatch.jobs.gate.Gate.Against;
 import org.cliffwatch.jobs.gate.Gate.Kind;
 import org.cliffwatch.jobs.gate.Gate.Rule;
@@ -17,6 +16,7 @@ import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteException;
 import org.cliffwatch.jobs.suite.SuiteReader;
 import org.cliffwatch.quantizer.scheme.Precisions;
+import org.cliffwatch.tasks.definition.Tasks;
 import org.cliffwatch.tasks.metric.Metric;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -25,8 +25,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class GateReaderTest {
   private static Suite suite(String... sets) {
-    return new SuiteReader(
-            Precisions.packaged(), Set.of("copa", "piqa", "lambada_openai"), Map.of())
+    return new SuiteReader(Precisions.packaged(), Tasks.builtIn(), Map.of())
         .read(
             """
             checkpoints: [{model: tiny, path: /tiny}]

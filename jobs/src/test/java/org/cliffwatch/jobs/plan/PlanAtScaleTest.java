@@ -10,8 +10,6 @@ import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import java.util.TreeSet;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
@@ -20,6 +18,7 @@ import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteReader;
 import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.quantizer.scheme.Precisions;
+import org.cliffwatch.tasks.definition.Tasks;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -67,10 +66,8 @@ class PlanAtScaleTest {
         tasks: %s
         """
             .formatted(folder, PRECISIONS, tasks));
-    Set<String> names = new TreeSet<>(List.of("piqa", "hellaswag", "lambada_openai", "copa"));
-    CLOZE.forEach(language -> names.add("xstorycloze_" + language));
     Suite suite =
-        new SuiteReader(Precisions.packaged(), names, Map.of())
+        new SuiteReader(Precisions.packaged(), Tasks.builtIn(), Map.of())
             .read(folder.resolve("suite.yaml"), List.of());
     try (SparkSession session =
         SparkSession.builder()

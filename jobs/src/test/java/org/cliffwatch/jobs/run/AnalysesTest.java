@@ -11,7 +11,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
@@ -28,6 +27,7 @@ import org.cliffwatch.quantizer.calibration.CalibrationText;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.scheme.Precisions;
+import org.cliffwatch.tasks.definition.Tasks;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -76,7 +76,7 @@ class AnalysesTest {
   }
 
   private Suite suite(String... sets) {
-    return new SuiteReader(Precisions.packaged(), Set.of("copa"), Map.of())
+    return new SuiteReader(Precisions.packaged(), Tasks.builtIn(), Map.of())
         .read(folder.resolve("suite.yaml"), List.of(sets));
   }
 

@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -39,6 +38,7 @@ import org.cliffwatch.quantizer.score.BosRule;
 import org.cliffwatch.quantizer.score.Request;
 import org.cliffwatch.quantizer.score.Score;
 import org.cliffwatch.quantizer.score.Scorer;
+import org.cliffwatch.tasks.definition.Tasks;
 import org.cliffwatch.tasks.item.Item;
 import org.cliffwatch.tasks.item.ItemRecord;
 import org.junit.jupiter.api.AfterAll;
@@ -98,7 +98,7 @@ class CalibrationsTest {
   }
 
   private Suite suite(String... sets) {
-    return new SuiteReader(Precisions.packaged(), Set.of("copa"), Map.of())
+    return new SuiteReader(Precisions.packaged(), Tasks.builtIn(), Map.of())
         .read(folder.resolve("suite.yaml"), List.of(sets));
   }
 

@@ -10,7 +10,6 @@ import java.nio.file.attribute.FileTime;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.apache.hadoop.conf.Configuration;
 import org.cliffwatch.jobs.plan.Plan;
 import org.cliffwatch.jobs.suite.Suite;
@@ -18,6 +17,7 @@ import org.cliffwatch.jobs.suite.SuiteException;
 import org.cliffwatch.jobs.suite.SuiteReader;
 import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.quantizer.scheme.Precisions;
+import org.cliffwatch.tasks.definition.Tasks;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -26,7 +26,7 @@ class ClaimTest {
 
   private Plan plan(int seed) {
     Suite suite =
-        new SuiteReader(Precisions.packaged(), Set.of("copa"), Map.of())
+        new SuiteReader(Precisions.packaged(), Tasks.builtIn(), Map.of())
             .fromFlags(
                 List.of("c"),
                 List.of("fp32"),

@@ -11,7 +11,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -34,6 +33,7 @@ import org.cliffwatch.jobs.table.StoredCell;
 import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.scheme.Precisions;
+import org.cliffwatch.tasks.definition.Tasks;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -178,7 +178,7 @@ class ClusterTest {
         """
             + more
             + "\n");
-    return new SuiteReader(Precisions.packaged(), Set.of("copa"), Map.of())
+    return new SuiteReader(Precisions.packaged(), Tasks.builtIn(), Map.of())
         .read(folder.resolve("suite.yaml"), List.of(sets));
   }
 

@@ -44,6 +44,7 @@ import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.jobs.table.Tables.Slice;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.scheme.Precisions;
+import org.cliffwatch.tasks.definition.Tasks;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -98,7 +99,7 @@ class EvaluationTest {
 
   private Evaluation evaluation(String output, boolean fresh, String... sets) {
     Suite suite =
-        new SuiteReader(Precisions.packaged(), java.util.Set.of("copa", "lambada_openai"), Map.of())
+        new SuiteReader(Precisions.packaged(), Tasks.builtIn(), Map.of())
             .read(folder.resolve("suite.yaml"), List.of(sets));
     log.reset();
     return new Evaluation(
@@ -189,6 +190,36 @@ class EvaluationTest {
     assertThat(outcome.results())
         .extracting(SliceResult::slice)
         .containsExactly(new Slice("2024", "fp32", 0), new Slice("2024", "w8a8", 0));
+  }
+
+  @Test
+  void aTaskInLmEvaluationHarnesssYamlIsATaskLikeOurs() throws IOException {
+    Files.createDirectory(folder.resolve("own"));
+    Files.writeString(
+        folder.resolve("own/why.yaml"),
+        """
+        task: why
+        dataset_path: json
+        output_type: multiple_choice
+        test_split: test
+        doc_to_text: "{{ premise.strip()[:-1] }} {{ 'because' if question == 'cause' else 'therefore' }}"
+        doc_to_choice: "{{ [' ' + choice1[0].lower() + choice1[1:], ' ' + choice2[0].lower() + choice2[1:]] }}"
+        doc_to_target: label
+        metric_list: [{metric: acc}]
+        """);
+    Files.writeString(
+        folder.resolve("suite.yaml"),
+        Files.readString(folder.resolve("suite.yaml"))
+            + "  - {task: why, data: copa.jsonl}\ntasks_path: own\n");
+    assertThat(evaluate("out", false).exitCode()).isEqualTo(ExitCode.DONE);
+    List<ScoreRow> ours = scores("out", "w8a8", "copa");
+    List<ScoreRow> theirs = scores("out", "w8a8", "why");
+    assertThat(theirs).hasSize(ITEMS).allMatch(ScoreRow::isOk);
+    for (int i = 0; i < ITEMS; i++) {
+      assertThat(theirs.get(i).choices()).isEqualTo(ours.get(i).choices());
+      assertThat(theirs.get(i).docHash()).isEqualTo(ours.get(i).docHash());
+    }
+    assertThat(metrics("out").stream().map(MetricRow::task)).contains("why");
   }
 
   @Test

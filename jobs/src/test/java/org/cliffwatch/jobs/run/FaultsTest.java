@@ -12,7 +12,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -34,6 +33,7 @@ import org.cliffwatch.jobs.table.StorageException;
 import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.tasks.InvalidInputException;
+import org.cliffwatch.tasks.definition.Tasks;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -100,7 +100,7 @@ class FaultsTest {
 
   private static Evaluation evaluation(String output, PrintStream log, String... sets) {
     Suite suite =
-        new SuiteReader(Precisions.packaged(), Set.of("copa", "lambada_openai"), Map.of())
+        new SuiteReader(Precisions.packaged(), Tasks.builtIn(), Map.of())
             .read(world.resolve("suite.yaml"), List.of(sets));
     return new Evaluation(spark, suite, output, false, log);
   }

@@ -33,6 +33,7 @@ import org.cliffwatch.jobs.table.RowFile;
 import org.cliffwatch.jobs.table.RunRow;
 import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.quantizer.scheme.Precisions;
+import org.cliffwatch.tasks.definition.Tasks;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
@@ -101,7 +102,7 @@ class KillsTest {
 
   private static void evaluate(SparkSession session, Path output) {
     Suite suite =
-        new SuiteReader(Precisions.packaged(), Set.of("copa", "lambada_openai"), Map.of())
+        new SuiteReader(Precisions.packaged(), Tasks.builtIn(), Map.of())
             .read(folder.resolve("suite.yaml"), List.of());
     JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.sparkContext());
     Evaluation evaluation = new Evaluation(spark, suite, output.toString(), false, System.err);

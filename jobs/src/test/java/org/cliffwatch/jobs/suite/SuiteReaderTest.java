@@ -11,17 +11,17 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
-import java.util.Set;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Precisions;
+import org.cliffwatch.tasks.definition.Tasks;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class SuiteReaderTest {
-  private static final Set<String> TASKS = Set.of("piqa", "copa");
+  private static final Tasks TASKS = Tasks.builtIn();
   private static final String LEAST =
       """
       checkpoints:
@@ -216,6 +216,33 @@ class SuiteReaderTest {
                     OptionalInt.empty(),
                     List.of()))
         .hasMessageStartingWith("--precision: found 'w8a9' for 'precisions.0'");
+  }
+
+  @Test
+  void tasksOfOnesOwnAreFoundBesideTheSuite() throws IOException {
+    Files.createDirectory(folder.resolve("own"));
+    Files.writeString(
+        folder.resolve("own/mine.yaml"),
+        """
+        task: mine
+        output_type: multiple_choice
+        test_split: test
+        doc_to_text: q
+        doc_to_choice: [a, b]
+        doc_to_target: label
+        """);
+    String suite = LEAST.replace("task: piqa", "task: mine") + "tasks_path: own\n";
+    Suite read = read(suite, Map.of());
+    assertThat(read.known().task("mine").harness()).isNotNull();
+    assertThat(read.known().names()).contains("piqa");
+    assertThat(read.configuration()).contains("tasks_path: " + folder.resolve("own"));
+    assertThatThrownBy(() -> read(suite.replace("path: own", "path: other"), Map.of()))
+        .hasMessageContaining("other: no such folder, expected one of definitions");
+    assertThatThrownBy(() -> read(suite, Map.of(), "tasks_path='s3a://bucket/own'"))
+        .hasMessageContaining("--set tasks_path='s3a://bucket/own'")
+        .hasMessageContaining("expected a folder of this machine");
+    assertThatThrownBy(() -> read(suite.replace("task: mine", "task: mime"), Map.of()))
+        .hasMessageContaining("did you mean 'mine'");
   }
 
   @Test
