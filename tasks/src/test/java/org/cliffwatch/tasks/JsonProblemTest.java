@@ -111,7 +111,7 @@ class JsonProblemTest {
   @Test
   void aDefinitionsMistakeIsSaidWithoutThemToo() throws IOException {
     for (String yaml :
-        List.of("task: a\ntask: b\n", "task: [\n", "task: {a: 1}\n", "layouts: 5\n", "- a\n")) {
+        List.of("files: a\ntask: a\ntask: b\n", "files: [\n", "files: {a: 1}\n", "layouts: 5\n")) {
       Files.writeString(folder.resolve("task.yaml"), yaml);
       assertThatThrownBy(() -> Tasks.builtIn().including(folder))
           .isInstanceOf(InvalidInputException.class)
