@@ -337,7 +337,7 @@ final class HarnessReader {
     return whole.lookingAt() ? Math.max(1, Integer.parseInt(whole.group())) : 1;
   }
 
-  /** Files of the split as the Hub and people name them, in the configuration's folder or not. */
+  /** The file the definition names, and the split's; the Hub's forms of it are found besides. */
   private List<String> files(String split) {
     List<String> files = new ArrayList<>();
     JsonNode data =
@@ -347,14 +347,7 @@ final class HarnessReader {
       String path = own.textValue();
       files.add(path.substring(path.lastIndexOf('/') + 1));
     }
-    String base = split.replaceAll("\\[.*$", "");
-    String config = optional("dataset_name");
-    for (String folder :
-        config == null ? List.of("", "data/") : List.of(config + "/", "", "data/")) {
-      for (String ending : List.of("jsonl", "json", "parquet")) {
-        files.add(folder + base + "*." + ending);
-      }
-    }
+    files.add(split.replaceFirst("\\[.*$", "") + "*.jsonl");
     return List.copyOf(files);
   }
 
