@@ -1,5 +1,8 @@
 package org.cliffwatch.tasks.metric;
 
+import java.util.HashSet;
+import java.util.Set;
+
 /**
  * CPython's {@code random.Random}: MT19937 (Matsumoto and Nishimura 1998) seeded by {@code
  * init_by_array} with the seed's 32-bit words, as {@code Modules/_randommodule.c} does for an int.
@@ -48,6 +51,67 @@ public final class MersenneTwister {
     int high = nextInt() >>> 5;
     int low = nextInt() >>> 6;
     return (high * 67108864.0 + low) * (1.0 / 9007199254740992.0);
+  }
+
+  /** {@code getrandbits(bits)}: 1 to 31 random bits. */
+  private int nextBits(int bits) {
+    return nextInt() >>> (Integer.SIZE - bits);
+  }
+
+  /** {@code _randbelow(bound)}: one of 0 to bound − 1, bound at least 1. */
+  private int nextBelow(int bound) {
+    int bits = Integer.SIZE - Integer.numberOfLeadingZeros(bound);
+    int drawn = nextBits(bits);
+    while (drawn >= bound) {
+      drawn = nextBits(bits);
+    }
+    return drawn;
+  }
+
+  /**
+   * {@code sample(range(population), count)}: different positions, in the order they are drawn.
+   * CPython's {@code Lib/random.py} of 3.11 to 3.14: from a list of what is left where the
+   * population is small, else drawn again where a position was drawn before.
+   *
+   * @param count 0 to {@code population}
+   */
+  public int[] sample(int population, int count) {
+    if (count < 0 || count > population) {
+      throw new IllegalArgumentException("found " + count + " of " + population);
+    }
+    int[] drawn = new int[count];
+    if (population <= listSize(count)) {
+      int[] left = new int[population];
+      for (int i = 0; i < population; i++) {
+        left[i] = i;
+      }
+      for (int i = 0; i < count; i++) {
+        int at = nextBelow(population - i);
+        drawn[i] = left[at];
+        left[at] = left[population - i - 1];
+      }
+      return drawn;
+    }
+    Set<Integer> seen = new HashSet<>();
+    for (int i = 0; i < count; i++) {
+      do {
+        drawn[i] = nextBelow(population);
+      } while (!seen.add(drawn[i]));
+    }
+    return drawn;
+  }
+
+  /** {@code setsize}: the population up to which a list is smaller than a set of the drawn. */
+  private static long listSize(int count) {
+    long size = 21;
+    if (count > 5) {
+      long table = 1;
+      while (table < 3L * count) {
+        table *= 4;
+      }
+      size += table;
+    }
+    return size;
   }
 
   private void seedBy(int seed) {

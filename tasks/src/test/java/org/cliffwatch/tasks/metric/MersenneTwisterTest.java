@@ -1,8 +1,12 @@
 package org.cliffwatch.tasks.metric;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Expected draws are CPython 3.11's {@code random.Random}. */
 class MersenneTwisterTest {
@@ -38,5 +42,33 @@ class MersenneTwisterTest {
     for (int pick : expected) {
       assertThat((int) (random.nextDouble() * 1000)).isEqualTo(pick);
     }
+  }
+
+  /** A second draw follows, since what a draw takes from the generator is in the ones after it. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '~',
+      value = {
+        "1234 ~ 5 ~ 5 ~ [3, 0, 4, 2, 1] ~ [0, 4, 1]",
+        "1234 ~ 21 ~ 3 ~ [14, 3, 0] ~ [2, 18, 1]",
+        "1234 ~ 85 ~ 6 ~ [56, 14, 0, 11, 74, 4] ~ [10, 12, 45]",
+        "1234 ~ 86 ~ 6 ~ [56, 14, 0, 11, 74, 4] ~ [85, 10, 12]",
+        "1234 ~ 86 ~ 22 ~ [56, 14, 0, 11, 74, 4, 10, 12, 45, 30, 2, 3, 75, 44, 61, 59, 19, 82, 23, 84, 1, 64] ~ [62, 31, 8]",
+        "1234 ~ 1000 ~ 25 ~ [989, 796, 451, 119, 7, 92, 932, 965, 961, 826, 596, 35, 687, 709, 85, 100, 784, 363, 242, 17, 31, 807, 16, 354, 663] ~ [638, 495, 630]",
+        "1234 ~ 39905 ~ 10 ~ [28883, 7657, 490, 5940, 38156, 2288, 5500, 6450, 23241, 15519] ~ [1142, 2019, 1038]",
+        "0 ~ 2147483647 ~ 4 ~ [1813382118, 827307999, 1627694678, 1911784257] ~ [903170602, 86939546, 556019485]",
+        "1 ~ 1 ~ 1 ~ [0] ~ [0]",
+        "7 ~ 3 ~ 0 ~ [] ~ []",
+      })
+  void samplesAsPythonDoes(int seed, int population, int count, String first, String second) {
+    MersenneTwister random = new MersenneTwister(seed);
+    assertThat(Arrays.toString(random.sample(population, count))).isEqualTo(first);
+    assertThat(Arrays.toString(random.sample(population, Math.min(count, 3)))).isEqualTo(second);
+  }
+
+  @Test
+  void cannotSampleMoreThanThereAre() {
+    assertThatThrownBy(() -> new MersenneTwister(1).sample(3, 4))
+        .isInstanceOf(IllegalArgumentException.class);
   }
 }
