@@ -13,6 +13,7 @@ import org.cliffwatch.tasks.item.ItemSet;
 import org.cliffwatch.tasks.item.LocalFiles;
 import org.cliffwatch.tasks.item.RejectedItem;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -30,6 +31,7 @@ final class CheckCommand implements Callable<Integer> {
   private static final int SHOWN_ERRORS = 20;
 
   @ParentCommand private TasksCommand parent;
+  @Mixin private ShotOptions shots;
   @Spec private CommandSpec spec;
 
   @Parameters(paramLabel = "TASK", description = "The task's name.")
@@ -46,9 +48,14 @@ final class CheckCommand implements Callable<Integer> {
   public Integer call() {
     ItemSet set =
         ItemSet.read(
-            parent.tasks().task(task), data, new LocalFiles(), PromptVersion.V1, ItemSet.ALL);
+            parent.tasks().task(task),
+            data,
+            new LocalFiles(),
+            shots.settings(PromptVersion.V1),
+            ItemSet.ALL);
     PrintWriter out = spec.commandLine().getOut();
     set.files().forEach(file -> row("file", file.path() + " sha256 " + file.sha256()));
+    ShotOptions.rows(set.shots()).forEach(this::row);
     row("layout", set.layout());
     row("items", set.items().size() + ", " + set.rejected().size() + " rejected");
     row("answers", answers(set));

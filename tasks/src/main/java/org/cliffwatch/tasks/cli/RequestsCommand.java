@@ -15,6 +15,7 @@ import org.cliffwatch.tasks.item.RejectedItem;
 import org.cliffwatch.tasks.metric.OutputType;
 import org.cliffwatch.tasks.prompt.PythonJson;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -30,6 +31,7 @@ import picocli.CommandLine.Spec;
     })
 final class RequestsCommand implements Callable<Integer> {
   @ParentCommand private TasksCommand parent;
+  @Mixin private ShotOptions shots;
   @Spec private CommandSpec spec;
 
   @Parameters(paramLabel = "TASK", description = "The task's name.")
@@ -58,7 +60,7 @@ final class RequestsCommand implements Callable<Integer> {
             parent.tasks().task(task),
             data,
             new LocalFiles(),
-            PromptVersion.named(promptVersion),
+            shots.settings(PromptVersion.named(promptVersion)),
             limit);
     PrintWriter out = spec.commandLine().getOut();
     for (ItemRecord record : items.records()) {

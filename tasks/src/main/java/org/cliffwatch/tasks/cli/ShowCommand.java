@@ -12,6 +12,7 @@ import java.util.stream.Stream;
 import org.cliffwatch.tasks.InvalidInputException;
 import org.cliffwatch.tasks.cli.TokenMarks.Marked;
 import org.cliffwatch.tasks.definition.Dataset;
+import org.cliffwatch.tasks.definition.FewShot;
 import org.cliffwatch.tasks.definition.Layout;
 import org.cliffwatch.tasks.definition.Prompt;
 import org.cliffwatch.tasks.definition.PromptVersion;
@@ -24,6 +25,7 @@ import org.cliffwatch.tasks.metric.OutputType;
 import org.cliffwatch.tasks.prompt.PythonJson;
 import org.cliffwatch.tasks.prompt.Template;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -39,6 +41,7 @@ import picocli.CommandLine.Spec;
     })
 final class ShowCommand implements Callable<Integer> {
   @ParentCommand private TasksCommand parent;
+  @Mixin private ShotOptions shots;
   @Spec private CommandSpec spec;
 
   @Parameters(paramLabel = "TASK", description = "The task's name.")
@@ -74,12 +77,13 @@ final class ShowCommand implements Callable<Integer> {
       prompt(task, task.layouts().get(0), version);
       return TasksCommand.DONE;
     }
-    ItemSet items = ItemSet.read(task, data, new LocalFiles(), version, limit);
+    ItemSet items = ItemSet.read(task, data, new LocalFiles(), shots.settings(version), limit);
     PrintWriter out = spec.commandLine().getOut();
     out.println();
     row("layout read", items.layout());
     prompt(task, task.layout(items.layout()).orElseThrow(), version);
     items.files().forEach(file -> row("file", file.path() + " sha256 " + file.sha256()));
+    ShotOptions.rows(items.shots()).forEach(this::row);
     TokenMarks.Cutter tokens = tokens();
     items.items().forEach(item -> item(item, task.outputType(), tokens));
     items.rejected().forEach(item -> spec.commandLine().getErr().println(item.message()));
@@ -110,8 +114,22 @@ final class ShowCommand implements Callable<Integer> {
         "lm-evaluation-harness",
         task.lmEvalVersion() == null ? "has no such task" : "version " + task.lmEvalVersion());
     row("files", String.join(", ", task.files()));
+    row("num_fewshot", task.numFewshot() == null ? "0 unless asked" : task.numFewshot());
+    row("shots from", shotsFrom(task));
     row("layouts", task.layouts().stream().map(Layout::name).collect(Collectors.joining(", ")));
     row("task_hash", task.hash());
+  }
+
+  private static String shotsFrom(TaskDefinition task) {
+    FewShot from = task.fewshot();
+    if (from.split() == null) {
+      return "what fewshot_data names";
+    }
+    return "split "
+        + from.split()
+        + ", sampler "
+        + from.sampler()
+        + (from.files().isEmpty() ? "" : ": " + String.join(", ", from.files()));
   }
 
   private void prompt(TaskDefinition task, Layout layout, PromptVersion version) {

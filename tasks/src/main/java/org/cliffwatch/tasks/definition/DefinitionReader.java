@@ -42,7 +42,15 @@ final class DefinitionReader {
 
   /** Keys that say where a task comes from, not what it asks. */
   private static final Set<String> NOT_HASHED =
-      Set.of("description", "dataset", "lm_eval_version", "groups", "files", "formats", "variants");
+      Set.of(
+          "description",
+          "dataset",
+          "lm_eval_version",
+          "groups",
+          "files",
+          "fewshot",
+          "formats",
+          "variants");
 
   private static final ObjectMapper YAML =
       YAMLMapper.builder()
@@ -68,6 +76,8 @@ final class DefinitionReader {
       @JsonFormat(with = JsonFormat.Feature.ACCEPT_SINGLE_VALUE_AS_ARRAY) List<String> files,
       Map<String, FileForm> formats,
       TaskDefinition.Labels labels,
+      Integer numFewshot,
+      FewShot fewshot,
       List<Layout> layouts,
       JsonNode variants,
       PromptKeys prompt,
@@ -139,6 +149,9 @@ final class DefinitionReader {
     if (d.version < 1) {
       throw invalid("version: found " + d.version + ", expected 1 or more");
     }
+    if (d.numFewshot != null && d.numFewshot < 0) {
+      throw invalid("num_fewshot: found " + d.numFewshot + ", expected 0 or more");
+    }
     TaskDefinition task =
         new TaskDefinition(
             d.task,
@@ -153,6 +166,8 @@ final class DefinitionReader {
             List.copyOf(d.files),
             d.formats == null ? Map.of() : new LinkedHashMap<>(d.formats),
             d.labels,
+            d.numFewshot,
+            d.fewshot == null ? FewShot.NONE : d.fewshot,
             List.copyOf(d.layouts),
             hash(yaml),
             d.prompt,
@@ -271,6 +286,9 @@ final class DefinitionReader {
   private String hash(String yaml) {
     try {
       ObjectNode tree = (ObjectNode) YAML.readTree(yaml);
+      if (tree.path("num_fewshot").asInt() == 0) {
+        tree.remove("num_fewshot"); // asks what a definition without it asks
+      }
       return Sha256.of(PythonJson.compact(sorted(tree.without(NOT_HASHED))));
     } catch (JsonProcessingException e) {
       throw new IllegalStateException("it was read before", e);

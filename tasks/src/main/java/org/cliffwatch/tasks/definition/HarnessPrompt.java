@@ -32,12 +32,15 @@ public final class HarnessPrompt {
   private final Rule docToTarget;
   private final Rule docToChoice;
   private final String targetDelimiter;
+  private final String fewshotDelimiter;
+  private final String shotsRefusal;
 
   /**
    * @param keys the definition's keys, {@code doc_to_text} and what else it has
+   * @param shotsRefusal why no shots can be put before its questions; null where they can
    * @throws JinjaException for a template that is none
    */
-  HarnessPrompt(Map<String, JsonNode> keys) {
+  HarnessPrompt(Map<String, JsonNode> keys, String shotsRefusal) {
     boolean choices = keys.containsKey("doc_to_choice");
     this.sources = new HashMap<>();
     keys.forEach(
@@ -54,6 +57,9 @@ public final class HarnessPrompt {
     this.docToChoice = choices ? choices(keys.get("doc_to_choice")) : null;
     JsonNode delimiter = keys.get("target_delimiter");
     this.targetDelimiter = delimiter == null ? " " : delimiter.asText();
+    JsonNode between = keys.get("fewshot_delimiter");
+    this.fewshotDelimiter = between == null ? "\n\n" : between.asText();
+    this.shotsRefusal = shotsRefusal;
   }
 
   /** A key as the definition has it, or null. */
@@ -64,6 +70,16 @@ public final class HarnessPrompt {
   /** What stands between a context and a choice. */
   public String targetDelimiter() {
     return targetDelimiter;
+  }
+
+  /** What stands after each shot. */
+  public String fewshotDelimiter() {
+    return fewshotDelimiter;
+  }
+
+  /** Why no shots can be put before its questions; null where they can. */
+  public String shotsRefusal() {
+    return shotsRefusal;
   }
 
   /** What stands before a context, or nothing. */

@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
@@ -49,7 +50,9 @@ final class HarnessReader {
           "doc_to_choice",
           "target_delimiter");
 
-  /** Keys that change nothing of what is asked without examples. */
+  private static final String FEWSHOT_CONFIG = "fewshot_config";
+
+  /** Keys that change nothing of what is asked without shots. */
   private static final Set<String> IGNORED =
       Set.of(
           "task",
@@ -158,6 +161,8 @@ final class HarnessReader {
         files(split),
         Map.of(),
         null,
+        numFewshot(),
+        fewshot(split),
         List.of(new Layout("columns", null, null, null, null, null, null, null, null)),
         hash(metrics),
         PromptKeys.NONE,
@@ -167,8 +172,8 @@ final class HarnessReader {
 
   private void refuse() {
     for (Map.Entry<String, String> function : yaml.functions().entrySet()) {
-      // Only few-shot contexts need it, and these are refused below.
-      if (!function.getKey().equals("fewshot_config")) {
+      // Only shots need it, and they are refused where they are asked for.
+      if (!function.getKey().equals(FEWSHOT_CONFIG)) {
         throw invalid(
             function.getKey(),
             "found !function "
@@ -190,10 +195,6 @@ final class HarnessReader {
         known.addAll(IGNORED);
         throw invalid(key, "unknown key" + Suggestion.among(known, key));
       }
-    }
-    int shots = yaml.values().containsKey("num_fewshot") ? value("num_fewshot").asInt() : 0;
-    if (shots > 0) {
-      throw invalid("num_fewshot", "found " + shots + ", expected 0: examples are not known here");
     }
     if (yaml.values().containsKey("repeats") && value("repeats").asInt() != 1) {
       throw invalid("repeats", "found " + value("repeats") + ", expected 1");
@@ -234,6 +235,66 @@ final class HarnessReader {
     return split;
   }
 
+  private Integer numFewshot() {
+    String shots = optional("num_fewshot");
+    if (shots == null) {
+      return null;
+    }
+    if (!shots.matches("[0-9]{1,4}")) {
+      throw invalid("num_fewshot", "found " + shots + ", expected a number from 0");
+    }
+    return Integer.valueOf(shots);
+  }
+
+  /** {@code ConfigurableTask.fewshot_docs}, and which documents its sampler leaves out. */
+  private FewShot fewshot(String evaluated) {
+    JsonNode own = config().path("split");
+    String stated = own.isTextual() ? own.textValue() : optional("fewshot_split");
+    String split = stated;
+    for (String key : List.of("training_split", "validation_split", "test_split")) {
+      split = split == null ? optional(key) : split;
+    }
+    return new FewShot(
+        split,
+        evaluated.equals(split) ? null : files(split),
+        FewShot.Sampler.FIRST_N.toString().equals(config().path("sampler").asText())
+            ? FewShot.Sampler.FIRST_N
+            : FewShot.Sampler.DEFAULT,
+        Objects.equals(stated, optional("test_split")));
+  }
+
+  private JsonNode config() {
+    return yaml.values().getOrDefault(FEWSHOT_CONFIG, MissingNode.getInstance());
+  }
+
+  /** Why shots cannot be drawn as lm-evaluation-harness would; null where they can. */
+  private String shotsRefusal() {
+    String place = yaml.place(FEWSHOT_CONFIG, file) + ": " + FEWSHOT_CONFIG + ": ";
+    if (yaml.functions().containsKey(FEWSHOT_CONFIG)) {
+      return place
+          + "found !function "
+          + yaml.functions().get(FEWSHOT_CONFIG)
+          + ", which is Python";
+    }
+    for (Map.Entry<String, JsonNode> option : config().properties()) {
+      String sampler = option.getValue().asText();
+      boolean known =
+          switch (option.getKey()) {
+            case "split" -> true;
+            case "sampler" -> Set.of("default", "first_n").contains(sampler);
+            default -> option.getValue().isNull();
+          };
+      if (!known) {
+        return place
+            + option.getKey()
+            + ": found "
+            + PythonJson.line(option.getValue())
+            + ", which is not known here";
+      }
+    }
+    return null;
+  }
+
   private HarnessPrompt prompt(OutputType type) {
     boolean choices = type == OutputType.MULTIPLE_CHOICE;
     if (yaml.values().get("doc_to_target") == null) {
@@ -255,16 +316,21 @@ final class HarnessReader {
     }
     Map<String, JsonNode> keys = new LinkedHashMap<>();
     for (String key : ASKED) {
-      JsonNode value = yaml.values().get(key);
-      if (value != null && !value.isNull()) {
-        keys.put(key, value);
-      }
+      putUnlessNull(key, keys);
     }
+    putUnlessNull("fewshot_delimiter", keys);
     try {
-      return new HarnessPrompt(keys);
+      return new HarnessPrompt(keys, shotsRefusal());
     } catch (JinjaException e) {
       String key = e.getMessage().substring(0, e.getMessage().indexOf(':'));
       throw new InvalidInputException(yaml.place(key, file) + ": " + e.getMessage(), e);
+    }
+  }
+
+  private void putUnlessNull(String key, Map<String, JsonNode> keys) {
+    JsonNode value = yaml.values().get(key);
+    if (value != null && !value.isNull()) {
+      keys.put(key, value);
     }
   }
 
@@ -358,6 +424,10 @@ final class HarnessReader {
       if (yaml.values().containsKey(key)) {
         asked.put(key, yaml.values().get(key));
       }
+    }
+    Integer shots = numFewshot();
+    if (shots != null && shots > 0) {
+      asked.put("num_fewshot", all.numberNode(shots));
     }
     asked.forEach(all::set);
     metrics.forEach(metric -> all.withArray("metrics").add(metric.toString()));

@@ -22,6 +22,9 @@ import org.cliffwatch.tasks.metric.OutputType;
  *     stand for anything but a slash, and all matches of one pattern are read in name order
  * @param formats how files are read whose names do not tell it, by a pattern of their names
  * @param labels the file of answers beside the item file; null where items hold their own
+ * @param numFewshot shots before each question unless other are asked for; null where the
+ *     definition does not say; 0: none, whatever is asked for
+ * @param fewshot what shots are drawn from
  * @param hash sha256 of what can change a number: what a model is asked, how answers are counted
  * @param harness what is asked, of a definition in lm-evaluation-harness's own YAML; else null
  */
@@ -38,6 +41,8 @@ public record TaskDefinition(
     List<String> files,
     Map<String, FileForm> formats,
     Labels labels,
+    Integer numFewshot,
+    FewShot fewshot,
     List<Layout> layouts,
     String hash,
     PromptKeys promptKeys,

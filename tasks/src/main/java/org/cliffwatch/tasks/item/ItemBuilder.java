@@ -12,6 +12,7 @@ import org.cliffwatch.tasks.definition.Layout;
 import org.cliffwatch.tasks.definition.Prompt;
 import org.cliffwatch.tasks.definition.PromptVersion;
 import org.cliffwatch.tasks.definition.TaskDefinition;
+import org.cliffwatch.tasks.metric.OutputType;
 import org.cliffwatch.tasks.prompt.DocumentStep;
 import org.cliffwatch.tasks.prompt.PromptException;
 import org.cliffwatch.tasks.prompt.PythonJson;
@@ -20,9 +21,12 @@ import org.cliffwatch.tasks.prompt.Scope;
 import org.cliffwatch.tasks.prompt.Template;
 
 /** Documents → items: lm-evaluation-harness's {@code ConfigurableTask.construct_requests}. */
-final class ItemBuilder {
+final class ItemBuilder implements Asker {
   /** lm-evaluation-harness's {@code target_delimiter}. */
   private static final String DELIMITER = " ";
+
+  /** Its {@code fewshot_delimiter}. */
+  private static final String SHOT_DELIMITER = "\n\n";
 
   private static final String CHOICES = "doc_to_choice";
 
@@ -36,40 +40,75 @@ final class ItemBuilder {
     this.prompt = task.prompt(layout, version);
   }
 
-  /**
-   * Makes an item of a document, which {@code process_docs} changes in place.
-   *
-   * @throws PromptException where the document does not give what the prompt needs
-   */
-  Item item(int index, ObjectNode doc) {
+  /** The document after {@code process_docs}. */
+  @Override
+  public Scope document(ObjectNode record) {
+    ObjectNode doc = layout.document(record);
     ObjectNode derived = doc.objectNode();
     for (DocumentStep step : layout.processDocs()) {
       step.apply(doc).forEach(derived::put);
     }
     refuseLoneSurrogates(doc);
-    Scope scope = new Scope(doc, derived);
+    return new Scope(doc, derived);
+  }
+
+  @Override
+  public Item item(int index, Scope scope, String shots) {
     return switch (task.outputType()) {
-      case MULTIPLE_CHOICE -> multipleChoice(index, scope);
-      case LOGLIKELIHOOD -> logLikelihood(index, scope);
+      case MULTIPLE_CHOICE -> multipleChoice(index, scope, shots);
+      case LOGLIKELIHOOD -> logLikelihood(index, scope, shots);
       case LOGLIKELIHOOD_ROLLING -> rolling(index, scope);
     };
   }
 
-  private Item multipleChoice(int index, Scope scope) {
+  @Override
+  public String shot(Scope scope) {
+    if (task.outputType() != OutputType.MULTIPLE_CHOICE) {
+      return shot(
+          prompt.docToText().render(scope),
+          DELIMITER,
+          prompt.docToTarget().render(scope),
+          SHOT_DELIMITER);
+    }
+    List<String> choices = renderedChoices(scope);
+    JsonNode target = prompt.docToTarget().value(scope);
+    JsonNode context = prompt.docToText().value(scope);
+    return task.multipleInput()
+        ? shot(
+            choices.get(gold(context, choices)), DELIMITER, PythonJson.text(target), SHOT_DELIMITER)
+        : shot(
+            PythonJson.text(context),
+            DELIMITER,
+            choices.get(gold(target, choices)),
+            SHOT_DELIMITER);
+  }
+
+  static String shot(String question, String delimiter, String answer, String end) {
+    return answer.isEmpty() ? question : question + delimiter + answer + end;
+  }
+
+  private List<String> renderedChoices(Scope scope) {
     List<String> choices = choices(scope);
     ArrayNode rendered = scope.derived().putArray(CHOICES);
     choices.forEach(rendered::add);
+    return choices;
+  }
+
+  private Item multipleChoice(int index, Scope scope, String shots) {
+    List<String> choices = renderedChoices(scope);
     JsonNode target = prompt.docToTarget().value(scope);
     JsonNode context = prompt.docToText().value(scope);
-    String description = description(scope);
+    String before = description(scope) + shots;
+    // One string for all choices: with many shots it is what an item's memory goes into.
+    String shared = task.multipleInput() ? null : before + PythonJson.text(context);
     JsonNode right = rightAnswers(scope, choices.size());
     List<ItemRequest> requests = new ArrayList<>();
     for (int i = 0; i < choices.size(); i++) {
       Boolean rightAnswer = right == null ? null : (Boolean) (right.get(i).intValue() == 1);
       requests.add(
           task.multipleInput()
-              ? request(description + choices.get(i), PythonJson.text(target), rightAnswer)
-              : request(description + PythonJson.text(context), choices.get(i), rightAnswer));
+              ? request(before + choices.get(i), PythonJson.text(target), rightAnswer)
+              : request(shared, choices.get(i), rightAnswer));
     }
     int gold = gold(task.multipleInput() ? context : target, choices);
     return item(
@@ -101,8 +140,8 @@ final class ItemBuilder {
     return right;
   }
 
-  private Item logLikelihood(int index, Scope scope) {
-    String context = description(scope) + prompt.docToText().render(scope);
+  private Item logLikelihood(int index, Scope scope, String shots) {
+    String context = description(scope) + shots + prompt.docToText().render(scope);
     String target = prompt.docToTarget().render(scope);
     ItemRequest request =
         new ItemRequest(context, target, PythonText.length(target), 0, bytes(target));

@@ -8,6 +8,8 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
 import org.cliffwatch.tasks.InvalidInputException;
+import org.cliffwatch.tasks.definition.Dataset;
+import org.cliffwatch.tasks.definition.FewShot;
 import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.format.FileForm;
 import org.cliffwatch.tasks.format.RecordFile;
@@ -46,17 +48,44 @@ final class ItemFiles {
    * its data set's split where Hugging Face's tools leave it.
    */
   List<String> itemFiles(TaskDefinition task, String location) {
+    return files(location, task.files(), task.dataset(), "item", task, "or name the file itself");
+  }
+
+  /** The files that a task's shots are drawn from, of a location as for items. */
+  List<String> shotFiles(TaskDefinition task, String location) {
+    FewShot from = task.fewshot();
+    boolean sameSplit = from.split() == null || from.split().equals(task.dataset().split());
+    return files(
+        location,
+        sameSplit ? task.files() : from.files(),
+        sameSplit ? task.dataset() : task.dataset().of(from.split()),
+        "shot",
+        task,
+        "fewshot_data can name another file or folder");
+  }
+
+  private List<String> files(
+      String location,
+      List<String> patterns,
+      Dataset dataset,
+      String what,
+      TaskDefinition task,
+      String hint) {
     try {
       if (source.isFile(location)) {
         return List.of(location);
       }
       if (!source.isFolder(location)) {
         throw new InvalidInputException(
-            location + ": no such file or folder, expected the items of task " + task.name());
+            location
+                + ": no such file or folder, expected the "
+                + what
+                + "s of task "
+                + task.name());
       }
-      SplitFiles split = new SplitFiles(source, task.dataset());
+      SplitFiles split = new SplitFiles(source, dataset);
       String root = split.root(location);
-      for (String pattern : task.files()) {
+      for (String pattern : patterns) {
         List<String> found = matches(root, pattern);
         if (!found.isEmpty()) {
           return found;
@@ -68,17 +97,34 @@ final class ItemFiles {
       }
       throw new InvalidInputException(
           root
-              + ": found no item file of task "
+              + ": found no "
+              + what
+              + " file of task "
               + task.name()
-              + ", expected one of "
-              + String.join(", ", task.files())
-              + ", or files of "
+              + ", expected "
+              + (patterns.isEmpty() ? "" : "one of " + String.join(", ", patterns) + ", or ")
+              + "files of "
               + split.wanted()
-              + " (or name the file itself); found "
+              + " ("
+              + hint
+              + "); found "
               + split.others(root));
     } catch (IOException e) {
       throw new InvalidInputException(location + ": cannot be read: " + e, e);
     }
+  }
+
+  /** The folder that a task's files are in: the location itself, or the one of the file it is. */
+  String folder(String location) {
+    try {
+      if (!source.isFile(location)) {
+        return location;
+      }
+    } catch (IOException e) {
+      throw new InvalidInputException(location + ": cannot be read: " + e, e);
+    }
+    int slash = location.lastIndexOf('/');
+    return slash < 0 ? "." : location.substring(0, Math.max(slash, 1));
   }
 
   /** The file of answers beside an item file, or null where there is none. */

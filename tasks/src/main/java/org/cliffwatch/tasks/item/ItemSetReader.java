@@ -7,13 +7,17 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 import org.cliffwatch.tasks.InvalidInputException;
+import org.cliffwatch.tasks.definition.FewShot;
 import org.cliffwatch.tasks.definition.Layout;
 import org.cliffwatch.tasks.definition.PromptVersion;
 import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.format.RecordFile;
 import org.cliffwatch.tasks.format.SourceRecord;
+import org.cliffwatch.tasks.metric.OutputType;
 import org.cliffwatch.tasks.prompt.PromptException;
+import org.cliffwatch.tasks.prompt.Scope;
 
 /** Files → records → documents → items. */
 final class ItemSetReader {
@@ -21,21 +25,43 @@ final class ItemSetReader {
 
   private final TaskDefinition task;
   private final ItemFiles files;
-  private final PromptVersion version;
-  private final List<ItemSet.SourceFile> read = new ArrayList<>();
+  private final PromptSettings settings;
+  private List<ItemSet.SourceFile> read = new ArrayList<>();
 
-  ItemSetReader(TaskDefinition task, DataSource source, PromptVersion version) {
+  ItemSetReader(TaskDefinition task, DataSource source, PromptSettings settings) {
     this.task = task;
     this.files = new ItemFiles(source);
-    this.version = version;
+    this.settings = settings;
   }
 
   ItemSet read(String location, int limit) {
     if (limit < 1) {
       throw new InvalidInputException("limit: found " + limit + ", expected 1 or more");
     }
-    List<Placed> records = new ArrayList<>();
+    int shots = settings.shots(task);
+    requireNoneOrPossible(shots);
     List<String> itemFiles = files.itemFiles(task, location);
+    List<Placed> records = records(itemFiles);
+    Layout layout = layoutOf(records);
+    Asker asker = asker(layout, records);
+    List<ItemSet.SourceFile> readForItems = read;
+    read = new ArrayList<>();
+    ShotSampler sampler = shots == 0 ? null : sampler(shots, location, itemFiles, records);
+    List<ItemRecord> items = new ArrayList<>();
+    for (Placed placed : records.subList(0, Math.min(limit, records.size()))) {
+      items.add(item(asker, sampler, items.size(), placed));
+    }
+    return new ItemSet(
+        task,
+        settings.version(),
+        layout.name(),
+        List.copyOf(readForItems),
+        shots == 0 ? ItemSet.Shots.NONE : recorded(shots, readForItems),
+        List.copyOf(items));
+  }
+
+  private List<Placed> records(List<String> itemFiles) {
+    List<Placed> records = new ArrayList<>();
     for (String file : itemFiles) {
       withLabels(file, file(file).records())
           .forEach(record -> records.add(new Placed(file, record)));
@@ -44,28 +70,112 @@ final class ItemSetReader {
       throw new InvalidInputException(
           String.join(", ", itemFiles) + ": found no records, expected items of " + task.name());
     }
-    Layout layout = layoutOf(records);
-    Asker asker = asker(layout, records);
-    List<ItemRecord> items = new ArrayList<>();
-    for (Placed placed : records.subList(0, Math.min(limit, records.size()))) {
-      items.add(item(asker, items.size(), placed));
-    }
-    return new ItemSet(task, version, layout.name(), List.copyOf(read), List.copyOf(items));
-  }
-
-  /** A record → the item that is asked of it. */
-  private interface Asker {
-    Item item(int index, ObjectNode record);
+    return records;
   }
 
   private Asker asker(Layout layout, List<Placed> records) {
-    if (task.harness() != null) {
-      List<ObjectNode> all = new ArrayList<>();
-      records.forEach(placed -> all.add(placed.record().fields()));
-      return new HarnessItems(task, all)::item;
+    return task.harness() == null
+        ? new ItemBuilder(task, layout, settings.version())
+        : new HarnessItems(task, records.stream().map(placed -> placed.record().fields()).toList());
+  }
+
+  private void requireNoneOrPossible(int shots) {
+    if (shots == 0) {
+      return;
     }
-    ItemBuilder builder = new ItemBuilder(task, layout, version);
-    return (index, record) -> builder.item(index, layout.document(record));
+    String found = "task " + task.name() + ": found num_fewshot " + shots;
+    if (task.outputType() == OutputType.LOGLIKELIHOOD_ROLLING) {
+      throw new InvalidInputException(
+          found + ", expected num_fewshot 0: a rolling task has no context for shots");
+    }
+    if (task.harness() != null && task.harness().shotsRefusal() != null) {
+      throw new InvalidInputException(found + ", expected 0: " + task.harness().shotsRefusal());
+    }
+    if (settings.version() == PromptVersion.V0) {
+      throw new InvalidInputException(
+          found
+              + " with prompt version v0, expected num_fewshot 0: how lm-evaluation-harness 0.3 drew"
+              + " shots is not known here");
+    }
+  }
+
+  private ShotSampler sampler(
+      int shots, String location, List<String> itemFiles, List<Placed> items) {
+    String data = settings.fewshotData();
+    FewShot how = task.fewshot();
+    if (data == null && how.split() == null) {
+      throw new InvalidInputException(
+          "task "
+              + task.name()
+              + ": found num_fewshot "
+              + shots
+              + ", but the definition names no split to draw shots from: expected fewshot_data"
+              + " to name their file or folder");
+    }
+    if (data == null && how.split().equals(task.dataset().split())) {
+      return sampler(shots, String.join(", ", itemFiles), items);
+    }
+    List<String> shotFiles = files.shotFiles(task, data == null ? files.folder(location) : data);
+    return sampler(shots, String.join(", ", shotFiles), records(shotFiles));
+  }
+
+  private ShotSampler sampler(int shots, String place, List<Placed> records) {
+    for (Placed placed : records) {
+      if (placed.record().problem() != null) {
+        throw new InvalidInputException(
+            at(placed) + placed.record().problem() + " in a file to draw shots from");
+      }
+    }
+    Asker asker = asker(layoutOf(records), records);
+    return new ShotSampler(
+        shots,
+        task.fewshot(),
+        new ShotSampler.Pool() {
+          @Override
+          public int size() {
+            return records.size();
+          }
+
+          @Override
+          public Scope document(int position) {
+            return orPlaced(
+                position, () -> asker.document(records.get(position).record().fields()));
+          }
+
+          @Override
+          public String shot(int position, Scope document) {
+            return orPlaced(position, () -> asker.shot(document));
+          }
+
+          @Override
+          public String place() {
+            return place;
+          }
+
+          private <T> T orPlaced(int position, Supplier<T> made) {
+            try {
+              return made.get();
+            } catch (PromptException e) {
+              throw new InvalidInputException(
+                  at(records.get(position)) + e.getMessage() + " (drawn as a shot)", e);
+            }
+          }
+        });
+  }
+
+  private static String at(Placed placed) {
+    return placed.file() + ", " + placed.record().place() + ": ";
+  }
+
+  /** What is recorded of shots: their files, or the items' where those are drawn from. */
+  private ItemSet.Shots recorded(int shots, List<ItemSet.SourceFile> itemFiles) {
+    FewShot how = task.fewshot();
+    return new ItemSet.Shots(
+        shots,
+        how.sampler(),
+        how.sampler() == FewShot.Sampler.DEFAULT ? ShotSampler.SEED : null,
+        settings.fewshotData() == null ? how.split() : null,
+        read.isEmpty() ? itemFiles : List.copyOf(read));
   }
 
   private RecordFile file(String name) {
@@ -136,15 +246,26 @@ final class ItemSetReader {
     return records.stream().filter(condition).count();
   }
 
-  private static ItemRecord item(Asker asker, int index, Placed placed) {
+  /** A rejected record has its shots drawn, too: the items after it must not depend on it. */
+  private static ItemRecord item(Asker asker, ShotSampler sampler, int index, Placed placed) {
     SourceRecord record = placed.record();
-    if (record.problem() != null) {
-      return new RejectedItem(index, placed.file(), record.place(), record.problem());
+    String problem = record.problem();
+    Scope document = null;
+    if (problem == null) {
+      try {
+        document = asker.document(record.fields());
+      } catch (PromptException e) {
+        problem = e.getMessage();
+      }
     }
-    try {
-      return asker.item(index, record.fields());
-    } catch (PromptException e) {
-      return new RejectedItem(index, placed.file(), record.place(), e.getMessage());
+    String shots = sampler == null ? "" : sampler.next(document);
+    if (problem == null) {
+      try {
+        return asker.item(index, document, shots);
+      } catch (PromptException e) {
+        problem = e.getMessage();
+      }
     }
+    return new RejectedItem(index, placed.file(), record.place(), problem);
   }
 }

@@ -9,6 +9,7 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.stream.Stream;
 import org.cliffwatch.tasks.Sha256;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -75,6 +76,31 @@ class TasksCommandTest {
     assertThat(run("show", "copa", "--prompt-version", "v0")).isZero();
     assertThat(out.toString())
         .contains("doc_to_choice          \"{{choice1 | lower_first}}\", \"{{choice2");
+  }
+
+  @Test
+  void shotsStandBeforeTheQuestionAndAreRecorded() throws IOException {
+    String shots =
+        Files.writeString(folder.resolve("mine.jsonl"), ITEM.replace("g\u00e9", "s") + ITEM)
+            .toString();
+    String[] asked = {"piqa", "--data", piqa(ITEM), "--num-fewshot", "1", "--fewshot-data", shots};
+    assertThat(run("requests", asked)).isZero();
+    assertThat(new ObjectMapper().readTree(out.toString()).at("/requests/0/0").textValue())
+        .isEqualTo("Question: s\nAnswer: b\n\nQuestion: g\u00e9\nAnswer:");
+    assertThat(run("show", asked)).isZero();
+    assertThat(out.toString())
+        .contains("shots from             split train, sampler default: train.jsonl, ")
+        .contains("shots                  1, sampler default with seed 1234\n")
+        .contains("shots' file            " + shots + " sha256 ")
+        .contains("  «Question: s\nAnswer: b\n\nQuestion: g\u00e9\nAnswer:»\n");
+    assertThat(run("check", asked)).isEqualTo(3);
+    assertThat(out.toString()).contains("shots       1, sampler default with seed 1234\n");
+    assertThat(run("requests", "piqa", "--data", piqa(ITEM), "--num_fewshot", "1")).isEqualTo(3);
+    assertThat(err.toString()).contains(folder + ": found no shot file of task piqa");
+  }
+
+  private int run(String command, String[] rest) {
+    return run(Stream.concat(Stream.of(command), Stream.of(rest)).toArray(String[]::new));
   }
 
   @Test

@@ -99,6 +99,9 @@ class DefinitionsTest {
     assertThat(read(VALID.replace("{{q}}", "{{q}} ")).hash()).isNotEqualTo(hash);
     assertThat(read(VALID.replace("[acc]", "[acc, acc_norm]")).hash()).isNotEqualTo(hash);
     assertThat(read(VALID.replace("version: 1", "version: 2")).hash()).isNotEqualTo(hash);
+    // Where shots come from is recorded with them, and changes nothing where none are asked for.
+    assertThat(read(VALID + "fewshot: {split: dev, files: dev.jsonl}\n").hash()).isEqualTo(hash);
+    assertThat(read(VALID + "num_fewshot: 5\n").hash()).isNotEqualTo(hash);
   }
 
   @ParameterizedTest
@@ -119,6 +122,8 @@ class DefinitionsTest {
         "name: only ~ nam: only ~ line 12: unknown key 'nam'; did you mean 'name'",
         "- name: only ~ - process_docs: hellaswg ~ line 12: layouts.[0].process_docs.[0]: found 'hellaswg', expected one of hellaswag",
         "- name: only ~ - absent: [x] ~ found one without name or fields",
+        "version: 1 ~ fewshot: {sampler: frist_n} ~ line 2: fewshot.sampler: found 'frist_n', expected one of default, first_n",
+        "version: 1 ~ fewshot: {splits: dev} ~ unknown key 'splits'; did you mean 'split'?",
         "task: toy ~ task: toy-2 ~ task: found 'toy-2', expected letters a-z",
         "metrics: [acc] ~ metrics: [mc2] ~ layout only: right_answers is missing, expected for metric mc2",
       })
@@ -176,6 +181,12 @@ class DefinitionsTest {
         .isEqualTo(14_042);
     assertThat(groups.get("blimp")).hasSize(67);
     assertThat(groups.get("xstorycloze")).hasSize(11);
+  }
+
+  @Test
+  void fewerThanNoShotsAreRefused() {
+    assertThatThrownBy(() -> read(VALID + "num_fewshot: -1\n"))
+        .hasMessage("toy.yaml: num_fewshot: found -1, expected 0 or more");
   }
 
   @Test

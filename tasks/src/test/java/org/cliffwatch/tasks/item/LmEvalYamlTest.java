@@ -117,7 +117,7 @@ class LmEvalYamlTest {
         "metric_list: [{metric: f1}] § line 5: metric_list: found metric 'f1'",
         "metric_list: [{metric: acc, aggregation: f1}] § line 5: metric_list: acc: found aggregation 'f1', expected mean",
         "metric_list: [{metric: acc, ignore_case: true}] § line 5: metric_list: acc: the option ignore_case",
-        "num_fewshot: 5 § line 5: num_fewshot: found 5, expected 0",
+        "num_fewshot: many § line 5: num_fewshot: found many, expected a number from 0",
         "gen_prefix: x § line 5: gen_prefix: a beginning of the answer is not known here",
         "doc_to_txt: x § line 5: doc_to_txt: unknown key; did you mean 'doc_to_text'?",
         "include: nothing.yaml § line 5: include: found no file",
