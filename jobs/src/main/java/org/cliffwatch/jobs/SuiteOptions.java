@@ -35,6 +35,18 @@ final class SuiteOptions {
               + " tasks_path.")
   private String tasks;
 
+  @Option(
+      names = {"--num-fewshot", "--num_fewshot"},
+      paramLabel = "N",
+      description = "Shots before each question; sets the suite's key num_fewshot.")
+  private Integer numFewshot;
+
+  @Option(
+      names = {"--fewshot-data", "--fewshot_data"},
+      paramLabel = "PATH",
+      description = "What shots are drawn from; sets the suite's key fewshot_data.")
+  private String fewshotData;
+
   Path precisions() {
     return precisions;
   }
@@ -44,6 +56,10 @@ final class SuiteOptions {
     List<String> all = new ArrayList<>(sets);
     file("calibration", calibration).ifPresent(all::add);
     file("tasks_path", tasks).ifPresent(all::add);
+    file("fewshot_data", fewshotData).ifPresent(all::add);
+    if (numFewshot != null) {
+      all.add("num_fewshot=" + numFewshot);
+    }
     return all;
   }
 

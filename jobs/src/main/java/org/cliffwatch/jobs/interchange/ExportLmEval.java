@@ -14,6 +14,7 @@ import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
+import org.cliffwatch.jobs.plan.ComparableKey;
 import org.cliffwatch.jobs.table.DocumentRow;
 import org.cliffwatch.jobs.table.RowFile;
 import org.cliffwatch.jobs.table.ScoreRow;
@@ -109,7 +110,13 @@ public final class ExportLmEval implements TasksSubcommand {
     List<ItemResult> results = scored.stream().map(row -> row.result(task.outputType())).toList();
     List<ObjectNode> known =
         scored.stream().map(row -> known(row, documents.get(row.item()))).toList();
-    export.add(task, items, results, known);
+    int shots =
+        tables.metrics(cell.slice().model()).read(Tables.METRICS).stream()
+            .filter(row -> row.cellId().equals(cell.id()))
+            .mapToInt(row -> ComparableKey.shots(row.comparableParts()))
+            .findFirst()
+            .orElse(0);
+    export.add(task, items, shots, results, known);
   }
 
   private static Map<Integer, DocumentRow> documents(Tables tables, StoredCell cell) {

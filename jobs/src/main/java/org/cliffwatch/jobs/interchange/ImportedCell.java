@@ -54,6 +54,7 @@ record ImportedCell(
             task,
             items.hash(),
             log.isOfVersionZero() ? PromptVersion.V0 : PromptVersion.V1,
+            log.shots(task.name()),
             bos(log));
     return new ImportedCell(
         slice, log, task, Sha256.of(task.name() + "\n" + content), key, samples, results);
@@ -157,7 +158,7 @@ record ImportedCell(
         log.results().path("versions").path(task.name()).asText(String.valueOf(task.version())),
         task.hash(),
         comparableKey,
-        null,
+        ComparableKey.part(log.shots(task.name())),
         null);
   }
 

@@ -1,8 +1,13 @@
 package org.cliffwatch.jobs.plan;
 
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.cliffwatch.jobs.table.CheckpointRow;
 import org.cliffwatch.tasks.definition.PromptVersion;
 import org.cliffwatch.tasks.definition.TaskDefinition;
+import org.cliffwatch.tasks.item.ItemSet;
 
 /**
  * What two values of a metric must share to be compared: the questions, how they were asked and
@@ -11,6 +16,8 @@ import org.cliffwatch.tasks.definition.TaskDefinition;
  */
 public final class ComparableKey {
   private static final int LENGTH = 16;
+  private static final String SHOTS = "shots ";
+  private static final Pattern SHOTS_PART = Pattern.compile("(?:^|, )" + SHOTS + "([0-9]+)");
 
   private ComparableKey() {}
 
@@ -20,14 +27,24 @@ public final class ComparableKey {
    * @param itemsHash of an {@link ItemsDigest}
    * @param bos auto, never or always
    */
-  public static String of(TaskDefinition task, String itemsHash, PromptVersion prompt, String bos) {
-    return Sha256.of(
-            "task", task.hash(),
-            "items", itemsHash,
-            "prompt", prompt.toString(),
-            "bos", bos,
-            "scoring", Integer.toString(Planner.SCORING_VERSION))
-        .substring(0, LENGTH);
+  public static String of(
+      TaskDefinition task,
+      String itemsHash,
+      PromptVersion prompt,
+      ItemSet.Shots shots,
+      String bos) {
+    List<String> parts =
+        new ArrayList<>(
+            List.of(
+                "task", task.hash(),
+                "items", itemsHash,
+                "prompt", prompt.toString(),
+                "bos", bos,
+                "scoring", Integer.toString(Planner.SCORING_VERSION)));
+    if (shots.count() > 0) { // without, the key is that of tables from before there were shots
+      parts.addAll(List.of("shots", shots.drawn()));
+    }
+    return Sha256.of(parts.toArray(String[]::new)).substring(0, LENGTH);
   }
 
   /**
@@ -44,9 +61,25 @@ public final class ComparableKey {
         "task definition " + cell.items().definition().hash().substring(0, LENGTH),
         "items " + cell.items().hash().substring(0, LENGTH),
         "prompt version " + cell.items().set().promptVersion().toString(),
+        part(cell.items().set().shots()),
         "bos " + bos,
         "scoring version " + Planner.SCORING_VERSION,
         "tokenizer "
             + (checkpoint == null ? "unread" : checkpoint.tokenizer().substring(0, LENGTH)));
+  }
+
+  /** The part of {@link #parts} that tells the shots, all that is known of a log's. */
+  public static String part(ItemSet.Shots shots) {
+    return SHOTS + shots.drawn();
+  }
+
+  /**
+   * How many shots there were.
+   *
+   * @param parts as {@link #parts} gives them; null or without shots where older tables do not tell
+   */
+  public static int shots(String parts) {
+    Matcher matcher = SHOTS_PART.matcher(parts == null ? "" : parts);
+    return matcher.find() ? Integer.parseInt(matcher.group(1)) : 0;
   }
 }

@@ -45,6 +45,7 @@ import org.cliffwatch.quantizer.scheme.Schemes;
 import org.cliffwatch.tasks.definition.PromptVersion;
 import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.item.ItemSet;
+import org.cliffwatch.tasks.item.PromptSettings;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -278,7 +279,7 @@ public final class Planner {
             definition,
             data.data(),
             new HadoopFiles(configuration),
-            PromptVersion.V1,
+            new PromptSettings(PromptVersion.V1, data.numFewshot(), data.fewshotData()),
             data.limit().orElse(ItemSet.ALL));
     int unreadable = set.rejected().size();
     if (unreadable > mostRejected) {
@@ -470,7 +471,11 @@ public final class Planner {
     boolean compared = baseline != null && !precision.equals(baseline);
     String comparableKey =
         ComparableKey.of(
-            items.definition(), items.hash(), items.set().promptVersion(), suite.bos());
+            items.definition(),
+            items.hash(),
+            items.set().promptVersion(),
+            items.set().shots(),
+            suite.bos());
     String recipe = Recipe.of(precision);
     String id =
         Sha256.of(

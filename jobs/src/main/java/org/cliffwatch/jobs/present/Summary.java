@@ -276,7 +276,7 @@ public final class Summary {
   /** The plan, for {@code --dry-run}. */
   public static String of(Plan plan, boolean fresh) {
     String[] header = {
-      "model", "step", "precision", "task", "items", "rejected", "state", "cell_id"
+      "model", "step", "precision", "task", "items", "rejected", "shots", "state", "cell_id"
     };
     List<String[]> rows =
         plan.cells().stream()
@@ -289,6 +289,7 @@ public final class Summary {
                       cell.task(),
                       Integer.toString(cell.items().size()),
                       Integer.toString(cell.items().set().rejected().size()),
+                      Integer.toString(cell.items().set().shots().count()),
                       state(cell, fresh),
                       cell.id().substring(0, 12)
                     })

@@ -19,10 +19,10 @@ import org.cliffwatch.jobs.suite.SuiteReader;
 import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.tasks.InvalidInputException;
-import org.cliffwatch.tasks.definition.PromptVersion;
 import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.definition.Tasks;
 import org.cliffwatch.tasks.item.ItemSet;
+import org.cliffwatch.tasks.item.PromptSettings;
 
 /**
  * The tables of a folder as one HTML file that needs nothing else. Every number on it is of a row
@@ -228,7 +228,7 @@ public final class HtmlReport {
   }
 
   /**
-   * A task's items.
+   * A task's items, without shots: a page shows the question that was asked.
    *
    * @param location file or folder, any Hadoop URI
    * @throws InvalidInputException where they cannot be read
@@ -238,7 +238,7 @@ public final class HtmlReport {
         task,
         location,
         new HadoopFiles(spark.sparkContext().hadoopConfiguration()),
-        PromptVersion.V1,
+        PromptSettings.ZERO_SHOT,
         ItemSet.ALL);
   }
 }

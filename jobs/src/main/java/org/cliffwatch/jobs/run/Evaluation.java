@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.cliffwatch.jobs.ExitCode;
@@ -22,9 +23,11 @@ import org.cliffwatch.jobs.plan.ComparableKey;
 import org.cliffwatch.jobs.plan.Estimate;
 import org.cliffwatch.jobs.plan.Plan;
 import org.cliffwatch.jobs.plan.Planner;
+import org.cliffwatch.jobs.plan.TaskItems;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.table.StoredCell;
 import org.cliffwatch.jobs.table.Tables;
+import org.cliffwatch.tasks.item.ItemSet;
 
 /**
  * The way of the data, a call a stage:
@@ -101,7 +104,23 @@ public final class Evaluation {
   public Plan plan() {
     Plan plan = new Planner(spark, output).plan(suite);
     plan.warnings().forEach(warning -> progress.line("warning: " + warning));
+    plan.tasks().stream()
+        .filter(task -> task.set().shots().count() > 0)
+        .forEach(task -> progress.line(shots(task)));
     return plan;
+  }
+
+  private static String shots(TaskItems task) {
+    ItemSet.Shots shots = task.set().shots();
+    return "%s: %s shot%s%s, %s"
+        .formatted(
+            task.definition().name(),
+            shots.count(),
+            shots.count() == 1 ? "" : "s",
+            shots.split() == null ? "" : " of split " + shots.split(),
+            shots.files().stream()
+                .map(file -> file.path() + " sha256 " + file.sha256())
+                .collect(Collectors.joining(", ")));
   }
 
   /** Passes over checkpoints that calibration would take, which estimates do not count. */

@@ -99,6 +99,15 @@ public record Suite(
    *
    * @param data file or folder; absolute or with a scheme
    * @param limit first N items only
+   * @param numFewshot shots before each question; empty: as many as the task's definition says
+   * @param fewshotData file or folder that shots are drawn from, absolute or with a scheme; null:
+   *     the folder of the items
    */
-  public record TaskData(String task, String data, OptionalInt limit, String place) {}
+  public record TaskData(
+      String task,
+      String data,
+      OptionalInt limit,
+      OptionalInt numFewshot,
+      String fewshotData,
+      String place) {}
 }

@@ -39,6 +39,8 @@ public final class SuiteReader {
           "baseline",
           "tasks_path",
           "tasks",
+          "num_fewshot",
+          "fewshot_data",
           "shard_items",
           "seed",
           "backend",
@@ -49,7 +51,13 @@ public final class SuiteReader {
           "self_check",
           "max_rejected_items");
   private static final List<String> CHECKPOINT_KEYS = List.of("model", "path", "steps", "step");
-  private static final List<String> TASK_KEYS = List.of("task", "data", "limit");
+  private static final List<String> TASK_KEYS =
+      List.of("task", "data", "limit", "num_fewshot", "fewshot_data");
+
+  /** Keys of a task that the environment may set where the file does not have them. */
+  private static final List<String> TASK_NUMBERS = List.of("limit", "num_fewshot");
+
+  private static final int MOST_SHOTS = 1000;
   private static final Pattern SCHEME = Pattern.compile("[a-zA-Z][a-zA-Z0-9+.-]*:(//[^/]*)?");
   private static final String ENVIRONMENT_PREFIX = "CLIFFWATCH_";
 
@@ -206,7 +214,7 @@ public final class SuiteReader {
         calibration,
         baseline,
         known,
-        tasks(root.required("tasks"), known, folder),
+        tasks(root, known, folder),
         (int) integer(root, "shard_items", 64, 1, 1_000_000),
         integer(root, "seed", 1, Long.MIN_VALUE, Long.MAX_VALUE),
         choice(root, "backend", BACKENDS),
@@ -225,7 +233,9 @@ public final class SuiteReader {
     Set<String> settable = new HashSet<>(KEYS);
     settable.addAll(root.leaves().keySet());
     for (int i = 0; root.field("tasks") != null && i < root.field("tasks").list().size(); i++) {
-      settable.add("tasks." + i + ".limit");
+      for (String key : TASK_NUMBERS) {
+        settable.add("tasks." + i + "." + key);
+      }
     }
     for (String key : settable) {
       String variable = variable(key);
@@ -346,27 +356,36 @@ public final class SuiteReader {
     return knownTasks.including(Path.of(local));
   }
 
-  private List<TaskData> tasks(YamlValue list, Tasks known, String folder) {
+  private List<TaskData> tasks(YamlValue root, Tasks known, String folder) {
     List<TaskData> tasks = new ArrayList<>();
     Set<String> seen = new HashSet<>();
-    for (YamlValue value : nonEmpty(list)) {
+    for (YamlValue value : nonEmpty(root.required("tasks"))) {
       value.requireMapping("{task: NAME, data: FOLDER}");
       value.allowOnly(TASK_KEYS);
       String task = value.required("task").oneOf(known.names());
       if (!seen.add(task)) {
         throw value.required("task").wrong("each task once");
       }
-      YamlValue limit = value.field("limit");
+      YamlValue fewshotData = own(value, root, "fewshot_data");
       tasks.add(
           new TaskData(
               task,
               resolve(value.required("data").text(), folder),
-              limit == null
-                  ? OptionalInt.empty()
-                  : OptionalInt.of((int) limit.integer(1, Integer.MAX_VALUE)),
+              optional(value.field("limit"), 1, Integer.MAX_VALUE),
+              optional(own(value, root, "num_fewshot"), 0, MOST_SHOTS),
+              fewshotData == null ? null : resolve(fewshotData.text(), folder),
               value.place()));
     }
     return tasks;
+  }
+
+  /** A task's key, or where it has none the suite's. */
+  private static YamlValue own(YamlValue task, YamlValue suite, String key) {
+    return task.field(key) == null ? suite.field(key) : task.field(key);
+  }
+
+  private static OptionalInt optional(YamlValue value, int least, int most) {
+    return value == null ? OptionalInt.empty() : OptionalInt.of((int) value.integer(least, most));
   }
 
   private static List<YamlValue> nonEmpty(YamlValue list) {

@@ -9,7 +9,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class RecordedCellTest {
   private static final String PARTS =
-      "task definition t1, items i1, prompt version v1, bos auto, scoring version 1, tokenizer k1";
+      "task definition t1, items i1, prompt version v1, shots 5-default-1234, bos auto,"
+          + " scoring version 1, tokenizer k1";
 
   private static RecordedCell cell(
       String key, String parts, String kernel, int replicas, String error) {
@@ -41,6 +42,7 @@ class RecordedCellTest {
         "task definition t1",
         "items i1",
         "prompt version v1",
+        "shots 5-default-1234",
         "bos auto",
         "scoring version 1",
         "tokenizer k1"

@@ -32,6 +32,14 @@ class LmEvalInterchangeTest {
   /** A sum's order is not logged. */
   private static final double TOLERANCE = 1e-12;
 
+  private static final String SAMPLE =
+      "{\"doc_id\": 0, \"target\": 1, \"arguments\": [[\"c\", \" a\"], [\"c\", \" b\"]],"
+          + " \"filtered_resps\": [[-1, false], [-2, true]], \"doc_hash\": \"0\","
+          + " \"prompt_hash\":"
+          + " \"2e7d2c03a9507ae265ecf5b5356885a53393a2029d241394997265a1a25aefc6\","
+          + " \"target_hash\":"
+          + " \"6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b\"}\n";
+
   @TempDir Path folder;
 
   private final ByteArrayOutputStream out = new ByteArrayOutputStream();
@@ -167,16 +175,41 @@ class LmEvalInterchangeTest {
   }
 
   @Test
-  void resultsThatAreNotTheirSamplesAreRefused() throws IOException {
-    Path samples =
+  void shotsGoThroughTheTables() throws IOException {
+    Path samples = Files.writeString(folder.resolve("samples_piqa.jsonl"), SAMPLE);
+    Path results =
         Files.writeString(
-            folder.resolve("samples_piqa.jsonl"),
-            "{\"doc_id\": 0, \"target\": 1, \"arguments\": [[\"c\", \" a\"], [\"c\", \" b\"]],"
-                + " \"filtered_resps\": [[-1, false], [-2, true]], \"doc_hash\": \"0\","
-                + " \"prompt_hash\":"
-                + " \"2e7d2c03a9507ae265ecf5b5356885a53393a2029d241394997265a1a25aefc6\","
-                + " \"target_hash\":"
-                + " \"6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b\"}\n");
+            folder.resolve("results.json"),
+            "{\"results\": {\"piqa\": {\"acc,none\": 0.0}}, \"n-shot\": {\"piqa\": 5},"
+                + " \"configs\": {\"piqa\": {\"fewshot_config\": {\"sampler\": \"default\"}}},"
+                + " \"config\": {\"model_args\": \"pretrained=m,dtype=float32\","
+                + " \"fewshot_seed\": 1234}}");
+    Path tables = folder.resolve("tables");
+    List<String> arguments =
+        List.of(
+            "import-lm-eval",
+            samples.toString(),
+            results.toString(),
+            "--output",
+            tables.toString());
+    assertThat(run(arguments)).as(err.toString(StandardCharsets.UTF_8)).isZero();
+    Tables read = new Tables(new org.apache.hadoop.fs.Path(tables.toString()), new Configuration());
+    MetricRow row = metrics(read, new Slice("m", "fp32", 0), "piqa").get(0);
+    assertThat(row.comparableParts()).isEqualTo("shots 5-default-1234");
+    Path exported = folder.resolve("exported/results.json");
+    assertThat(run(List.of("export-lm-eval", tables.toString(), "--output", exported.toString())))
+        .isZero();
+    assertThat(LmEvalLog.read(List.of(exported)).shots("piqa").count()).isEqualTo(5);
+
+    Files.writeString(results, Files.readString(results).replace("\"piqa\": 5", "\"piqa\": 0"));
+    assertThat(run(arguments)).isZero();
+    MetricRow zero = metrics(read, new Slice("m", "fp32", 0), "piqa").get(0);
+    assertThat(zero.comparableKey()).isNotEqualTo(row.comparableKey());
+  }
+
+  @Test
+  void resultsThatAreNotTheirSamplesAreRefused() throws IOException {
+    Path samples = Files.writeString(folder.resolve("samples_piqa.jsonl"), SAMPLE);
     Path results =
         Files.writeString(
             folder.resolve("results.json"), "{\"results\": {\"piqa\": {\"acc,none\": 1.0}}}");

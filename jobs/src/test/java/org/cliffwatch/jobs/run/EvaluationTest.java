@@ -30,6 +30,7 @@ import org.apache.spark.sql.SparkSession;
 import org.cliffwatch.jobs.ExitCode;
 import org.cliffwatch.jobs.TinyWorld;
 import org.cliffwatch.jobs.aggregate.SliceResult;
+import org.cliffwatch.jobs.plan.Cell;
 import org.cliffwatch.jobs.plan.Estimate;
 import org.cliffwatch.jobs.present.Summary;
 import org.cliffwatch.jobs.suite.Suite;
@@ -230,6 +231,26 @@ class EvaluationTest {
     assertThat(files("out")).isEqualTo(before);
     assertThat(again.results()).hasSize(2).allMatch(result -> result.value() != null);
     assertThat(log.toString(StandardCharsets.UTF_8)).contains("4 of 4 cells are committed already");
+  }
+
+  @Test
+  void shotsAreAnotherCellAndSaidSo() throws IOException {
+    evaluate("out", false);
+    String zeroShot = cell("out", "fp32", "copa").id();
+    assertThat(metrics("out").get(0).comparableParts()).contains(", shots 0, bos auto,");
+    Files.write(folder.resolve("train.jsonl"), TinyWorld.copaLines(ITEMS));
+    evaluate("out", false, "tasks.0.num_fewshot=1");
+    assertThat(log.toString(StandardCharsets.UTF_8))
+        .contains("copa: 1 shot of split train, " + folder.resolve("train.jsonl") + " sha256 ");
+    assertThat(metrics("out").get(0).comparableParts())
+        .contains(", shots 1-default-1234, bos auto,");
+    assertThat(cell("out", "fp32", "copa").id()).isNotEqualTo(zeroShot);
+    assertThat(evaluation("out", false).plan().cells())
+        .as("the task without shots is not scored again")
+        .filteredOn(planned -> planned.task().equals("lambada_openai"))
+        .allMatch(Cell::committed);
+    evaluate("out", false, "num_fewshot=0");
+    assertThat(cell("out", "fp32", "copa").id()).isEqualTo(zeroShot);
   }
 
   @Test

@@ -107,6 +107,38 @@ class SuiteReaderTest {
   }
 
   @Test
+  void aTasksShotsAreItsOwnElseTheSuites() {
+    String yaml =
+        LEAST.replace("data: /data/piqa}", "data: /data/piqa, num_fewshot: 0, fewshot_data: mine}")
+            + "  - {task: copa, data: copa}\nnum_fewshot: 5\nfewshot_data: s3a://bucket/train\n";
+    Suite suite = read(yaml, Map.of());
+    assertThat(suite.tasks().get(0).numFewshot()).isEqualTo(OptionalInt.of(0));
+    assertThat(suite.tasks().get(0).fewshotData()).isEqualTo(folder.resolve("mine").toString());
+    assertThat(suite.tasks().get(1).numFewshot()).isEqualTo(OptionalInt.of(5));
+    assertThat(suite.tasks().get(1).fewshotData()).isEqualTo("s3a://bucket/train");
+    assertThat(suite.configuration()).contains("num_fewshot: 5").contains("tasks.0.num_fewshot: 0");
+    Suite none = read(LEAST, Map.of());
+    assertThat(none.tasks().get(0).numFewshot()).isEmpty();
+    assertThat(none.tasks().get(0).fewshotData()).isNull();
+    assertThat(
+            read(LEAST, Map.of("CLIFFWATCH_NUM_FEWSHOT", "3"), "num_fewshot=4")
+                .tasks()
+                .get(0)
+                .numFewshot())
+        .isEqualTo(OptionalInt.of(4));
+    assertThat(
+            read(LEAST, Map.of("CLIFFWATCH_TASKS_0_NUM_FEWSHOT", "3"), "num_fewshot=4")
+                .tasks()
+                .get(0)
+                .numFewshot())
+        .isEqualTo(OptionalInt.of(3));
+    assertThatThrownBy(() -> read(LEAST + "num_fewshot: many\n", Map.of()))
+        .isInstanceOf(SuiteException.class)
+        .hasMessageContaining("num_fewshot")
+        .hasMessageContaining("many");
+  }
+
+  @Test
   void flagBeatsEnvironmentBeatsFile() {
     String yaml = LEAST + "seed: 1\nshard_items: 1\n";
     Map<String, String> environment =

@@ -50,12 +50,13 @@ public final class LmEvalExport {
    * Adds a task's scores.
    *
    * @param items how many items the task has before any limit
+   * @param shots documents that stood before each question
    * @param scored the items' results in item order
    * @param known for each result what else is known of its sample, by lm-evaluation-harness's keys:
    *     doc_hash, and doc, target, arguments, prompt_hash, target_hash
    */
   public LmEvalExport add(
-      TaskDefinition task, int items, List<ItemResult> scored, List<ObjectNode> known) {
+      TaskDefinition task, int items, int shots, List<ItemResult> scored, List<ObjectNode> known) {
     String name = task.name();
     ObjectNode values = object("results").putObject(name);
     values.put("name", name).put("alias", name).put("sample_len", scored.size());
@@ -76,7 +77,7 @@ public final class LmEvalExport {
             name,
             Double.parseDouble(
                 task.lmEvalVersion() == null ? task.version() + ".0" : task.lmEvalVersion()));
-    object("n-shot").put(name, 0);
+    object("n-shot").put(name, shots);
     object("n-samples").putObject(name).put("original", items).put("effective", scored.size());
     List<LmEvalSample> rows = new ArrayList<>();
     for (int i = 0; i < scored.size(); i++) {

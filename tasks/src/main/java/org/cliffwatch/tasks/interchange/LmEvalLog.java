@@ -22,8 +22,10 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.cliffwatch.tasks.InvalidInputException;
 import org.cliffwatch.tasks.JsonProblem;
+import org.cliffwatch.tasks.definition.FewShot;
 import org.cliffwatch.tasks.format.RecordFile;
 import org.cliffwatch.tasks.format.SourceRecord;
+import org.cliffwatch.tasks.item.ItemSet;
 import org.cliffwatch.tasks.metric.Metric;
 import org.cliffwatch.tasks.prompt.PythonJson;
 import org.cliffwatch.tasks.prompt.PythonText;
@@ -125,6 +127,18 @@ public record LmEvalLog(ObjectNode results, SortedMap<String, List<LmEvalSample>
       }
     }
     return !results.path("results").isEmpty();
+  }
+
+  /** What stood before a task's questions; nothing where the log does not say. */
+  public ItemSet.Shots shots(String task) {
+    JsonNode sampler = results.path("configs").path(task).path("fewshot_config").path("sampler");
+    JsonNode seed = results.path("config").path("fewshot_seed");
+    return ItemSet.Shots.logged(
+        results.path("n-shot").path(task).asInt(),
+        FewShot.Sampler.FIRST_N.toString().equals(sampler.asText())
+            ? FewShot.Sampler.FIRST_N
+            : FewShot.Sampler.DEFAULT,
+        seed.isInt() ? (Integer) seed.intValue() : null);
   }
 
   /** The version of lm-evaluation-harness, where it says. */

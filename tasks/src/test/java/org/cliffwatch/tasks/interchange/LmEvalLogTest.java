@@ -15,6 +15,7 @@ import org.cliffwatch.tasks.InvalidInputException;
 import org.cliffwatch.tasks.Shared;
 import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.definition.Tasks;
+import org.cliffwatch.tasks.item.ItemSet;
 import org.cliffwatch.tasks.metric.ItemResult;
 import org.cliffwatch.tasks.metric.Metric;
 import org.cliffwatch.tasks.metric.MetricState;
@@ -191,6 +192,21 @@ class LmEvalLogTest {
   }
 
   @Test
+  void saysWhatStoodBeforeTheQuestions() throws IOException {
+    Path file =
+        Files.writeString(
+            folder.resolve("results.json"),
+            "{\"results\": {}, \"n-shot\": {\"piqa\": 5, \"mmlu\": 2, \"copa\": 0}, \"config\":"
+                + " {\"fewshot_seed\": 1234}, \"configs\": {\"piqa\": {\"fewshot_config\":"
+                + " {\"sampler\": \"default\"}}, \"mmlu\": {\"fewshot_config\": {\"sampler\":"
+                + " \"first_n\"}}}}");
+    LmEvalLog log = LmEvalLog.read(List.of(file));
+    assertThat(log.shots("piqa").drawn()).isEqualTo("5-default-1234");
+    assertThat(log.shots("mmlu").drawn()).isEqualTo("2-first_n");
+    assertThat(log.shots("copa").drawn()).isEqualTo("0");
+  }
+
+  @Test
   void ourScoresAreExportedInItsKeys() throws IOException {
     TaskDefinition task = Tasks.load("copa");
     List<ItemResult> results = new ArrayList<>();
@@ -210,6 +226,7 @@ class LmEvalLogTest {
             .add(
                 task,
                 100,
+                3,
                 results,
                 Stream.of("a", "b", "c", "d")
                     .map(hash -> Shared.JSON.createObjectNode().put("doc_hash", hash))
@@ -228,6 +245,9 @@ class LmEvalLogTest {
     assertThat(read.results().at("/versions/copa").doubleValue()).isEqualTo(1.0);
     assertThat(read.results().at("/n-samples/copa").toString())
         .isEqualTo("{\"original\":100,\"effective\":4}");
+    assertThat(read.results().at("/n-shot/copa").intValue()).isEqualTo(3);
+    assertThat(read.shots("copa").count()).isEqualTo(3);
+    assertThat(read.shots("piqa")).isEqualTo(ItemSet.Shots.NONE);
     assertThat(read.results().at("/higher_is_better/copa/acc").booleanValue()).isTrue();
     assertThat(read.results().at("/config/model_args").textValue())
         .isEqualTo("pretrained=toy,dtype=w8a8");
