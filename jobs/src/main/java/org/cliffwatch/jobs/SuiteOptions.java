@@ -47,6 +47,22 @@ final class SuiteOptions {
       description = "What shots are drawn from; sets the suite's key fewshot_data.")
   private String fewshotData;
 
+  @Option(
+      names = {"--apply_chat_template", "--apply-chat-template"},
+      arity = "0..1",
+      fallbackValue = "true",
+      paramLabel = "NAME",
+      description =
+          "Asks by the checkpoints' chat template, or by that of several; sets the suite's key"
+              + " apply_chat_template.")
+  private String chatTemplate;
+
+  @Option(
+      names = {"--system_instruction", "--system-instruction"},
+      paramLabel = "TEXT",
+      description = "What models are told before; sets the suite's key system_instruction.")
+  private String systemInstruction;
+
   Path precisions() {
     return precisions;
   }
@@ -60,6 +76,8 @@ final class SuiteOptions {
     if (numFewshot != null) {
       all.add("num_fewshot=" + numFewshot);
     }
+    setting("apply_chat_template", chatTemplate).ifPresent(all::add);
+    setting("system_instruction", systemInstruction).ifPresent(all::add);
     return all;
   }
 
@@ -68,8 +86,12 @@ final class SuiteOptions {
     if (path == null) {
       return Optional.empty();
     }
-    String file =
-        SuiteReader.hasScheme(path) ? path : Path.of(path).toAbsolutePath().normalize().toString();
-    return Optional.of(key + "='" + file.replace("'", "''") + "'");
+    return setting(
+        key,
+        SuiteReader.hasScheme(path) ? path : Path.of(path).toAbsolutePath().normalize().toString());
+  }
+
+  private static Optional<String> setting(String key, String value) {
+    return Optional.ofNullable(value).map(text -> key + "='" + text.replace("'", "''") + "'");
   }
 }

@@ -55,7 +55,8 @@ record ImportedCell(
             items.hash(),
             log.isOfVersionZero() ? PromptVersion.V0 : PromptVersion.V1,
             log.shots(task.name()),
-            bos(log));
+            bos(log),
+            null);
     return new ImportedCell(
         slice, log, task, Sha256.of(task.name() + "\n" + content), key, samples, results);
   }

@@ -11,6 +11,7 @@ import org.cliffwatch.quantizer.scheme.Precision;
  *
  * @param id content hash of everything its scores depend on
  * @param comparableKey equal exactly where two cells' metrics may be compared
+ * @param chat how a chat model is asked, as {@link ChatTemplates} has it; null where it is not one
  * @param compared whether its scores hold their divergence from the baseline's
  * @param committed whether the table holds this very cell
  * @param superseded ids of what else the table has in its place: other content under its name
@@ -21,6 +22,7 @@ public record Cell(
     FingerprintedCheckpoint checkpoint,
     Precision precision,
     TaskItems items,
+    String chat,
     boolean compared,
     boolean committed,
     List<String> superseded) {

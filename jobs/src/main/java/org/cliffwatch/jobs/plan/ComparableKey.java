@@ -26,13 +26,16 @@ public final class ComparableKey {
    *
    * @param itemsHash of an {@link ItemsDigest}
    * @param bos auto, never or always
+   * @param chat how a chat model is asked: a template's hash and the instruction's; null where
+   *     there is neither
    */
   public static String of(
       TaskDefinition task,
       String itemsHash,
       PromptVersion prompt,
       ItemSet.Shots shots,
-      String bos) {
+      String bos,
+      String chat) {
     List<String> parts =
         new ArrayList<>(
             List.of(
@@ -43,6 +46,9 @@ public final class ComparableKey {
                 "scoring", Integer.toString(Planner.SCORING_VERSION)));
     if (shots.count() > 0) { // without, the key is that of tables from before there were shots
       parts.addAll(List.of("shots", shots.drawn()));
+    }
+    if (chat != null) {
+      parts.addAll(List.of("chat", chat));
     }
     return Sha256.of(parts.toArray(String[]::new)).substring(0, LENGTH);
   }
@@ -62,7 +68,7 @@ public final class ComparableKey {
         "items " + cell.items().hash().substring(0, LENGTH),
         "prompt version " + cell.items().set().promptVersion().toString(),
         part(cell.items().set().shots()),
-        "bos " + bos,
+        "bos " + bos + (cell.chat() == null ? "" : ", " + cell.chat()),
         "scoring version " + Planner.SCORING_VERSION,
         "tokenizer "
             + (checkpoint == null ? "unread" : checkpoint.tokenizer().substring(0, LENGTH)));

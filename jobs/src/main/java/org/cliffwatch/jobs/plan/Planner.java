@@ -106,13 +106,15 @@ public final class Planner {
               + ", expected backend onednn or reference: cuda does not compare logits");
     }
     List<FingerprintedCheckpoint> fingerprinted = fingerprints(checkpoints);
+    Map<String, String> chat = chatTemplates(suite, fingerprinted);
     Map<StoredCell, List<String>> stored = stored(suite);
     Precision baseline = suite.kl() ? suite.baselinePrecision() : null;
     List<Cell> cells = new ArrayList<>();
     for (FingerprintedCheckpoint checkpoint : fingerprinted) {
       for (Precision precision : suite.precisions()) {
         for (TaskItems task : items) {
-          cells.add(cell(suite, kernel, checkpoint, precision, baseline, task, stored));
+          String template = chat.get(checkpoint.checkpoint().uri());
+          cells.add(cell(suite, kernel, checkpoint, precision, baseline, task, template, stored));
         }
       }
     }
@@ -290,7 +292,24 @@ public final class Planner {
               + mostRejected
               + " items that cannot be read (max_rejected_items)");
     }
-    return TaskItems.of(data, set);
+    return TaskItems.of(data, suite.chat() == null ? set : suite.chat().of(set));
+  }
+
+  /** How each checkpoint is asked, by its place, in the words of a cell; read on the executors. */
+  private Map<String, String> chatTemplates(
+      Suite suite, List<FingerprintedCheckpoint> checkpoints) {
+    if (suite.chat() == null) {
+      return Map.of();
+    }
+    List<String> uris = checkpoints.stream().map(c -> c.checkpoint().uri()).distinct().toList();
+    ChatTemplates templates = new ChatTemplates(suite.chat(), hadoop);
+    Map<String, String> asked = new HashMap<>();
+    spark
+        .parallelize(uris, uris.size())
+        .map(uri -> new String[] {uri, templates.asked(uri)})
+        .collect()
+        .forEach(pair -> asked.put(pair[0], pair[1]));
+    return asked;
   }
 
   /**
@@ -467,6 +486,7 @@ public final class Planner {
       Precision precision,
       Precision baseline,
       TaskItems items,
+      String chat,
       Map<StoredCell, List<String>> stored) {
     boolean compared = baseline != null && !precision.equals(baseline);
     String comparableKey =
@@ -475,7 +495,8 @@ public final class Planner {
             items.hash(),
             items.set().promptVersion(),
             items.set().shots(),
-            suite.bos());
+            suite.bos(),
+            chat);
     String recipe = Recipe.of(precision);
     String id =
         Sha256.of(
@@ -502,6 +523,7 @@ public final class Planner {
         checkpoint,
         precision,
         items,
+        chat,
         compared,
         checkpoint.refusal() == null && there.contains(id),
         there.stream().filter(other -> !other.equals(id)).toList());

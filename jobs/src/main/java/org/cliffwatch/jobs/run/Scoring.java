@@ -88,6 +88,7 @@ final class Scoring {
             output,
             plan.kernel(),
             plan.suite().bos(),
+            plan.suite().chat(),
             plan.suite().seed(),
             plan.comparedWith(),
             plan.suite().replicas(),

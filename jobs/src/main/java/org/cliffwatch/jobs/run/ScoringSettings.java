@@ -3,6 +3,7 @@ package org.cliffwatch.jobs.run;
 import java.io.Serializable;
 import java.util.Map;
 import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.tasks.item.ChatPrompt;
 
 /**
  * What is the same for every cell of a run.
@@ -10,6 +11,7 @@ import org.cliffwatch.quantizer.scheme.Precision;
  * @param output folder of the tables
  * @param kernel kernel identity that must be used
  * @param bos auto, never or always
+ * @param chat how chat models are asked; null where none is
  * @param baseline what the scores of other precisions are compared with; null where they are not
  * @param selfCheck share of the items of which a choice is scored a second time, alone
  * @param chunk items scored between two looks at the clock
@@ -21,6 +23,7 @@ record ScoringSettings(
     String output,
     String kernel,
     String bos,
+    ChatPrompt chat,
     long seed,
     Precision baseline,
     int replicas,

@@ -22,6 +22,7 @@ import org.cliffwatch.jobs.aggregate.ComparabilityLint;
 import org.cliffwatch.jobs.executor.AssignedGpu;
 import org.cliffwatch.jobs.executor.LocalCheckpoints;
 import org.cliffwatch.jobs.executor.ModelMemory;
+import org.cliffwatch.jobs.plan.ChatTemplates;
 import org.cliffwatch.jobs.plan.Costs;
 import org.cliffwatch.jobs.plan.Estimate;
 import org.cliffwatch.jobs.plan.Piece;
@@ -51,6 +52,8 @@ import org.cliffwatch.tasks.item.Item;
 import org.cliffwatch.tasks.item.ItemRecord;
 import org.cliffwatch.tasks.item.ItemRequest;
 import org.cliffwatch.tasks.item.RejectedItem;
+import org.cliffwatch.tasks.jinja.ChatTemplate;
+import org.cliffwatch.tasks.jinja.JinjaException;
 import org.cliffwatch.tasks.metric.ChoiceScore;
 import org.cliffwatch.tasks.metric.ItemResult;
 import org.cliffwatch.tasks.metric.OutputType;
@@ -90,6 +93,10 @@ final class UnitScorer implements Serializable {
   private final Costs costs;
   private final Underway.Counters counters;
   private final Broadcast<SerializableConfiguration> hadoop;
+
+  /** How chat models are asked; null where none is. */
+  private final ChatTemplates chats;
+
   private final boolean resumes;
 
   UnitScorer(
@@ -113,6 +120,7 @@ final class UnitScorer implements Serializable {
     this.costs = costs;
     this.counters = counters;
     this.hadoop = hadoop;
+    this.chats = settings.chat() == null ? null : new ChatTemplates(settings.chat(), hadoop);
     this.resumes = resumes;
   }
 
@@ -170,6 +178,7 @@ final class UnitScorer implements Serializable {
     private final Map<Chunk, EncodedRequests> encoded = new HashMap<>();
     private long encodedTokens;
     private String encodedFor;
+    private ChatTemplate chat;
     private long scoredTokens;
 
     void score(Unit unit, List<CellReport> reports) {
@@ -187,10 +196,16 @@ final class UnitScorer implements Serializable {
     }
 
     private void score(Visit visit, List<CellReport> reports) {
-      if (!visit.checkpoint().identity().equals(encodedFor)) {
+      String asked = visit.checkpoint().identity();
+      if (chats != null) {
+        asked += " " + visit.checkpoint().checkpoint().uri(); // equal weights, another template
+      }
+      if (!asked.equals(encodedFor)) {
         encoded.clear();
         encodedTokens = 0;
-        encodedFor = visit.checkpoint().identity();
+        encodedFor = null;
+        chat = chat(visit);
+        encodedFor = asked;
       }
       try (ScorerCache.Lease lease = lease(visit, visit.precision())) {
         if (!settings.compares(visit.precision())) {
@@ -311,7 +326,7 @@ final class UnitScorer implements Serializable {
         List<Score> scores = model.score(requests, replica);
         tokens += scores.stream().mapToLong(Score::tokens).sum();
         rows.addAll(rows(piece.cell(), questions, records, scores, replica));
-        selfCheck(model, questions, records, scores, replica);
+        selfCheck(model, questions, records, scores, replica, chat);
       }
       return new Effort(tokens, (System.nanoTime() - start) / 1e9);
     }
@@ -322,7 +337,7 @@ final class UnitScorer implements Serializable {
       if (known != null) {
         return known;
       }
-      EncodedRequests made = scorer.encode(requests(questions, records));
+      EncodedRequests made = scorer.encode(requests(questions, records, chat));
       if (encodedTokens + made.tokens() <= MOST_TOKENS) {
         encoded.put(chunk, made);
         encodedTokens += made.tokens();
@@ -373,20 +388,42 @@ final class UnitScorer implements Serializable {
     return new LocalCheckpoints(configuration).read(file.toString(), FindingsFile::read);
   }
 
-  private static List<Request> requests(Questions questions, List<ItemRecord> records) {
+  private List<Request> requests(Questions questions, List<ItemRecord> records, ChatTemplate chat) {
     List<Request> requests = new ArrayList<>();
     for (ItemRecord record : records) {
       if (record instanceof Item item) {
-        item.requests().forEach(request -> requests.add(request(questions, request)));
+        item.requests().forEach(request -> requests.add(request(questions, request, chat)));
       }
     }
     return requests;
   }
 
-  private static Request request(Questions questions, ItemRequest request) {
-    return questions.outputType() == OutputType.LOGLIKELIHOOD_ROLLING
-        ? new Request.Rolling(request.continuation())
-        : new Request.Text(request.context(), request.continuation());
+  private Request request(Questions questions, ItemRequest request, ChatTemplate chat) {
+    if (questions.outputType() == OutputType.LOGLIKELIHOOD_ROLLING) {
+      return new Request.Rolling(request.continuation());
+    }
+    return new Request.Text(
+        chat == null ? request.context() : prompt(chat, request.context()), request.continuation());
+  }
+
+  private String prompt(ChatTemplate chat, String question) {
+    try {
+      return chat.render(settings.chat().systemInstruction(), question);
+    } catch (JinjaException e) {
+      throw new InvalidInputException("chat template: " + e.getMessage());
+    }
+  }
+
+  /** The chat template of a visit's checkpoint; null where none is asked for. */
+  private ChatTemplate chat(Visit visit) {
+    if (chats == null) {
+      return null;
+    }
+    try {
+      return chats.of(visit.checkpoint().checkpoint().uri());
+    } catch (org.cliffwatch.tasks.InvalidInputException e) {
+      throw new InvalidInputException(e.getMessage());
+    }
   }
 
   private static List<ScoreRow> rows(
@@ -479,7 +516,12 @@ final class UnitScorer implements Serializable {
    * a score that depends on its neighbours could not be repeated.
    */
   private void selfCheck(
-      Model model, Questions questions, List<ItemRecord> records, List<Score> scores, int replica) {
+      Model model,
+      Questions questions,
+      List<ItemRecord> records,
+      List<Score> scores,
+      int replica,
+      ChatTemplate chat) {
     int next = 0;
     for (ItemRecord record : records) {
       if (!(record instanceof Item item)) {
@@ -487,7 +529,7 @@ final class UnitScorer implements Serializable {
       }
       if (isSampled(questions.task(), item.index(), replica)) {
         int choice = item.index() % item.requests().size();
-        Request request = request(questions, item.requests().get(choice));
+        Request request = request(questions, item.requests().get(choice), chat);
         Score first = scores.get(next + choice);
         Score again = model.score(model.scorer().encode(List.of(request)), replica).get(0);
         if (Double.doubleToLongBits(first.logLikelihood())

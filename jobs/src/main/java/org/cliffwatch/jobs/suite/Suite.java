@@ -6,6 +6,7 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.tasks.definition.Tasks;
+import org.cliffwatch.tasks.item.ChatPrompt;
 
 /**
  * What to evaluate: checkpoints × precisions × tasks, and how.
@@ -22,6 +23,7 @@ import org.cliffwatch.tasks.definition.Tasks;
  * @param backend reference, onednn, cuda or auto
  * @param kernel a kernel identity (onednn-3.11-avx512_vnni), or auto: what all executors have
  * @param bos auto, never or always
+ * @param chat how a chat model is asked; null for no chat template and no system instruction
  * @param kl whether the scores of other precisions hold their divergence from the baseline's
  * @param replicas how often every cell is scored, at least 1
  * @param selfCheck share of the items scored again in another layout, 0 to 1
@@ -42,6 +44,7 @@ public record Suite(
     String backend,
     String kernel,
     String bos,
+    ChatPrompt chat,
     boolean kl,
     int replicas,
     double selfCheck,
@@ -64,6 +67,7 @@ public record Suite(
         backend,
         kernel,
         bos,
+        chat,
         kl,
         replicas,
         selfCheck,

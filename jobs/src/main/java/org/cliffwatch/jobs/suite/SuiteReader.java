@@ -23,6 +23,8 @@ import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.tasks.Suggestion;
 import org.cliffwatch.tasks.definition.Tasks;
+import org.cliffwatch.tasks.item.ChatPrompt;
+import org.cliffwatch.tasks.jinja.ChatTemplate;
 
 /**
  * Reads suites. Every key can be set in the file, by an environment variable {@code
@@ -46,6 +48,8 @@ public final class SuiteReader {
           "backend",
           "kernel",
           "bos",
+          "apply_chat_template",
+          "system_instruction",
           "kl",
           "replicas",
           "self_check",
@@ -220,6 +224,7 @@ public final class SuiteReader {
         choice(root, "backend", BACKENDS),
         text(root, "kernel", "auto"),
         choice(root, "bos", BOS_RULES),
+        chat(root),
         choice(root, "kl", BOOLEANS).equals("true"),
         (int) integer(root, "replicas", 1, 1, MOST_REPLICAS),
         root.field("self_check") == null ? 0.01 : root.field("self_check").fraction(),
@@ -268,6 +273,18 @@ public final class SuiteReader {
 
   private static long integer(YamlValue root, String key, long otherwise, long least, long most) {
     return root.field(key) == null ? otherwise : root.field(key).integer(least, most);
+  }
+
+  /** true stands for the template a checkpoint has, a name for one of several. */
+  private static ChatPrompt chat(YamlValue root) {
+    String template = text(root, "apply_chat_template", "false");
+    String instruction = text(root, "system_instruction", "");
+    if (template.equals("false")) {
+      return instruction.isEmpty() ? null : new ChatPrompt(null, instruction);
+    }
+    return new ChatPrompt(
+        template.equals("true") ? ChatTemplate.DEFAULT : template,
+        instruction.isEmpty() ? null : instruction);
   }
 
   private static String choice(YamlValue root, String key, List<String> known) {

@@ -14,7 +14,7 @@ class ComparableKeyTest {
   private static final TaskDefinition TASK = Tasks.load("piqa");
 
   private static String key(Shots shots) {
-    return ComparableKey.of(TASK, "items", PromptVersion.V1, shots, "auto");
+    return ComparableKey.of(TASK, "items", PromptVersion.V1, shots, "auto", null);
   }
 
   /** What was scored before there were shots, and without, is not scored again. */

@@ -224,6 +224,63 @@ class EvaluationTest {
   }
 
   @Test
+  void aChatModelIsAskedByItsTemplate() throws IOException {
+    Path config = folder.resolve("tiny/tokenizer_config.json");
+    String tokenizer = Files.exists(config) ? Files.readString(config) : "{}";
+    String template =
+        "{% for m in messages %}{{ m.role + ': ' + m.content + ' ' }}{% endfor %}"
+            + "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}";
+    Files.writeString(
+        config,
+        tokenizer.replaceFirst(
+            "\\{",
+            "{\"chat_template\": \"" + template + "\"" + (tokenizer.length() > 4 ? "," : "")));
+    Files.createDirectory(folder.resolve("own"));
+    String choices =
+        """
+        output_type: multiple_choice
+        test_split: test
+        doc_to_choice: "{{ [choice1, choice2] }}"
+        doc_to_target: label
+        metric_list: [{metric: acc}]
+        """;
+    Files.writeString(
+        folder.resolve("own/plain.yaml"), "task: plain\ndoc_to_text: premise\n" + choices);
+    Files.writeString(
+        folder.resolve("own/written_out.yaml"),
+        "task: written_out\ndoc_to_text: 'system: Be brief. user: {{ premise }} assistant: '\n"
+            + "target_delimiter: ''\n"
+            + choices);
+    Files.writeString(
+        folder.resolve("suite.yaml"),
+        """
+        checkpoints: [{model: 2024, path: tiny}]
+        precisions: [fp32]
+        tasks: [{task: plain, data: copa.jsonl}, {task: written_out, data: copa.jsonl}]
+        tasks_path: own
+        self_check: 1
+        """);
+    evaluate("out", false);
+    List<ScoreRow> written = scores("out", "fp32", "written_out");
+    String plainId = cell("out", "fp32", "plain").id();
+    evaluate("chat", false, "apply_chat_template=true", "system_instruction='Be brief.'");
+    List<ScoreRow> chat = scores("chat", "fp32", "plain");
+    for (int i = 0; i < ITEMS; i++) {
+      assertThat(chat.get(i).choices()).isEqualTo(written.get(i).choices());
+    }
+    assertThat(cell("chat", "fp32", "plain").id()).isNotEqualTo(plainId);
+    assertThat(metrics("chat").get(0).comparableKey())
+        .isNotEqualTo(metrics("out").get(0).comparableKey());
+    assertThat(metrics("chat").get(0).comparableParts())
+        .contains("chat template ")
+        .contains("system instruction ");
+    Files.writeString(config, tokenizer);
+    Evaluation.Outcome none = evaluate("none", false, "apply_chat_template=true");
+    assertThat(none.exitCode()).isEqualTo(ExitCode.CELLS_FAILED);
+    assertThat(metrics("none").get(0).error()).contains("tiny: found no chat template");
+  }
+
+  @Test
   void asSecondTimeNothingIsScoredAndNothingChanges() {
     evaluate("out", false);
     Map<String, Integer> before = files("out");

@@ -23,7 +23,7 @@ import org.cliffwatch.tasks.prompt.Template;
 /** Documents → items: lm-evaluation-harness's {@code ConfigurableTask.construct_requests}. */
 final class ItemBuilder implements Asker {
   /** lm-evaluation-harness's {@code target_delimiter}. */
-  private static final String DELIMITER = " ";
+  static final String DELIMITER = " ";
 
   /** Its {@code fewshot_delimiter}. */
   private static final String SHOT_DELIMITER = "\n\n";

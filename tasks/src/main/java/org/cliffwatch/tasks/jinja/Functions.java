@@ -24,9 +24,8 @@ final class Functions {
         "raise_exception",
         (Callable)
             (r, arguments) -> {
-              throw new JinjaException(
-                  "the template refuses: "
-                      + r.values().text(arguments.bound(List.of("message")).get(0)));
+              throw JinjaException.raised(
+                  r.values().text(arguments.bound(List.of("message")).get(0)));
             });
     functions.put(
         "strftime_now",
