@@ -12,11 +12,13 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.cliffwatch.tasks.InvalidInputException;
 import org.cliffwatch.tasks.definition.PromptVersion;
 import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.definition.Tasks;
+import org.cliffwatch.tasks.jinja.ChatTemplate;
 import org.cliffwatch.tasks.metric.Metric;
 import org.cliffwatch.tasks.prompt.PythonJson;
 import org.junit.jupiter.api.Test;
@@ -56,15 +58,7 @@ class LmEvalYamlTest {
     for (Item item : set.items()) {
       JsonNode row = rows.get(item.index());
       boolean rolling = row.get("requests").get(0).size() == 1;
-      JsonNode requests =
-          JSON.valueToTree(
-              item.requests().stream()
-                  .map(
-                      r ->
-                          rolling
-                              ? List.of(r.continuation())
-                              : List.of(r.context(), r.continuation()))
-                  .toList());
+      JsonNode requests = requests(item, rolling, context -> context);
       assertThat(PythonJson.line(requests)).isEqualTo(PythonJson.line(row.get("requests")));
       assertThat(item.target()).isEqualTo(row.get("target").textValue());
       assertThat(item.docHash()).isEqualTo(row.get("doc_hash").textValue());
@@ -78,6 +72,54 @@ class LmEvalYamlTest {
                     row.get("lengths"),
                     JSON.getTypeFactory().constructCollectionType(List.class, Integer.class)));
       }
+    }
+  }
+
+  private static JsonNode requests(Item item, boolean rolling, UnaryOperator<String> prompt) {
+    return JSON.valueToTree(
+        item.requests().stream()
+            .map(
+                r ->
+                    rolling
+                        ? List.of(r.continuation())
+                        : List.of(prompt.apply(r.context()), r.continuation()))
+            .toList());
+  }
+
+  @ParameterizedTest
+  @MethodSource("tasks")
+  void asksAChatModelTheSame(Map.Entry<String, JsonNode> golden) throws IOException {
+    String source =
+        JSON.readTree(Files.readString(GOLDEN.resolve("../chat-templates/renderings.json")))
+            .at("/templates/chatml")
+            .toString();
+    ChatTemplate chatml =
+        ChatTemplate.of(
+            "chatml",
+            ChatTemplate.DEFAULT,
+            Map.of("tokenizer_config.json", "{\"chat_template\": " + source + "}")::get);
+    TaskDefinition task = Tasks.builtIn().including(GOLDEN).task(golden.getKey());
+    ItemSet set = read(task, json("docs.json").get(golden.getValue().get("docs").textValue()));
+    ChatPrompt chat = new ChatPrompt(ChatTemplate.DEFAULT, "Be brief.");
+    ChatPrompt told = new ChatPrompt(null, "Be brief.");
+    if (task.harness().source("description") != null) {
+      for (ChatPrompt prompt : List.of(chat, told)) {
+        assertThatThrownBy(() -> prompt.of(set))
+            .isInstanceOf(InvalidInputException.class)
+            .hasMessageContaining("found a description");
+      }
+      return;
+    }
+    JsonNode rows = golden.getValue().get("rows");
+    for (int index = 0; index < rows.size(); index++) {
+      JsonNode row = rows.get(index);
+      boolean rolling = row.get("requests").get(0).size() == 1;
+      JsonNode asked =
+          requests(
+              chat.of(set).items().get(index), rolling, user -> chatml.render("Be brief.", user));
+      assertThat(PythonJson.line(asked)).isEqualTo(PythonJson.line(row.get("chat")));
+      assertThat(PythonJson.line(requests(told.of(set).items().get(index), rolling, c -> c)))
+          .isEqualTo(PythonJson.line(row.get("told")));
     }
   }
 
