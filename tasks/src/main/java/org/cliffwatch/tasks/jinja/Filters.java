@@ -3,6 +3,7 @@ package org.cliffwatch.tasks.jinja;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -34,6 +35,8 @@ final class Filters {
     BY_NAME.put("list", (r, value, a) -> new ArrayList<>(r.values().list(value)));
     BY_NAME.put("reverse", Filters::reverse);
     BY_NAME.put("unique", Filters::unique);
+    BY_NAME.put("sort", Filters::sort);
+    BY_NAME.put("dictsort", Filters::dictSort);
     BY_NAME.put("join", Filters::join);
     BY_NAME.put("replace", Filters::replace);
     BY_NAME.put("default", Filters::otherwise);
@@ -107,6 +110,33 @@ final class Filters {
       }
     }
     return unique;
+  }
+
+  private static Object sort(Rendering r, Object value, Arguments arguments) {
+    List<Object> bound = arguments.bound(List.of("reverse", "case_sensitive", "attribute"));
+    boolean reverse = bound.get(0) != null && r.values().truth(bound.get(0));
+    boolean exact = bound.get(1) != null && r.values().truth(bound.get(1));
+    Comparator<Object> order =
+        Comparator.comparing(
+            element ->
+                folded(bound.get(2) == null ? element : attribute(r, element, bound.get(2)), exact),
+            r.values()::compare);
+    List<Object> sorted = new ArrayList<>(r.values().list(value));
+    sorted.sort(reverse ? order.reversed() : order);
+    return sorted;
+  }
+
+  private static Object dictSort(Rendering r, Object value, Arguments arguments) {
+    arguments.bound(List.of());
+    List<Object> items = new ArrayList<>(r.values().list(items(r, value, arguments)));
+    items.sort(
+        Comparator.comparing(
+            item -> folded(r.values().element(item, 0L), false), r.values()::compare));
+    return items;
+  }
+
+  private static Object folded(Object value, boolean exact) {
+    return value instanceof String text && !exact ? PythonText.lower(text) : value;
   }
 
   private static Object join(Rendering r, Object value, Arguments arguments) {
@@ -193,7 +223,7 @@ final class Filters {
     Object attribute = arguments.named().get("attribute");
     if (attribute != null) {
       Object otherwise = arguments.named().get("default");
-      for (Object element : r.values().list(value)) {
+      for (Object element : optional(r, value)) {
         Object found = attribute(r, element, attribute);
         mapped.add(found instanceof Undefined && otherwise != null ? otherwise : found);
       }
@@ -201,10 +231,15 @@ final class Filters {
     }
     Filter filter = named(Attributes.text(arguments.first()));
     Arguments rest = rest(arguments, 1);
-    for (Object element : r.values().list(value)) {
+    for (Object element : optional(r, value)) {
       mapped.add(filter.apply(r, element, rest));
     }
     return mapped;
+  }
+
+  /** These filters take nothing at all, {@code none} too, for an empty list. */
+  private static List<Object> optional(Rendering r, Object value) {
+    return r.values().truth(value) ? r.values().list(value) : List.of();
   }
 
   private static Arguments rest(Arguments arguments, int from) {
@@ -224,7 +259,7 @@ final class Filters {
         tested ? ValueTests.named(Attributes.text(arguments.positional().get(first))) : null;
     Arguments rest = rest(arguments, first + 1);
     List<Object> chosen = new ArrayList<>();
-    for (Object element : r.values().list(value)) {
+    for (Object element : optional(r, value)) {
       Object asked = ofAttribute ? attribute(r, element, attribute) : element;
       if ((tested ? test.holds(r, asked, rest) : r.values().truth(asked)) == wanted) {
         chosen.add(element);

@@ -61,6 +61,9 @@ class JinjaTemplateTest {
         "{% macro m(a, b=2) %}{{ a }}{{ b }}{% endmacro %}{{ m(1) }}{{ m(1, b=3) }} § 1213",
         "{% set a, b = 1, 2 %}{{ b }}{{ a }} § 21",
         "{% raw %}{{ x }}{% endraw %} § {{ x }}",
+        "{{ ['b', 'A', 'c'] | sort | join }}{{ [2, 1] | sort(reverse=true) }} § Abc[2, 1]",
+        "{{ {'b': 1, 'A': 2} | dictsort }} § [('A', 2), ('b', 1)]",
+        "{{ none | selectattr('a') | list }}{{ none | map('upper') | list }} § [][]",
       })
   void rendersAsJinja2Does(String source, String expected) {
     assertThat(JinjaTemplate.prompt(source).render(document())).isEqualTo(expected);
@@ -159,6 +162,15 @@ class JinjaTemplateTest {
         () ->
             assertThatThrownBy(() -> JinjaTemplate.chat(source).render(variables))
                 .isInstanceOf(JinjaException.class));
+  }
+
+  @Test
+  void aTemplateWithADateOfItsOwnTakesThat() {
+    String source =
+        "{% if strftime_now is defined %}{{ strftime_now('%d') }}{% else %}26 Jul 2024{% endif %}";
+    assertThat(JinjaTemplate.chat(source).render(Map.of())).isEqualTo("26 Jul 2024");
+    assertThatThrownBy(() -> JinjaTemplate.chat("{{ strftime_now('%d') }}").render(Map.of()))
+        .hasMessage("line 1: strftime_now, the date that it is today, is undefined");
   }
 
   @ParameterizedTest
