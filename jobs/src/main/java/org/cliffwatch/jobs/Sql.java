@@ -38,7 +38,7 @@ import picocli.CommandLine.Option;
     footer = {
       "",
       "Tables: scores, metrics, degradation, checkpoints, documents, runs (columns: jobs/TABLES.md).",
-      "Views: results (metrics beside their degradation). Questions: submit/sql/*.sql.",
+      "Views: results (metrics beside their degradation), groups (mmlu and others). Questions: submit/sql/*.sql.",
       "",
       "Examples:",
       "  sql.sh --tables out",

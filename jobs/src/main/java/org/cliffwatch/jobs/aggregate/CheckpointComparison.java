@@ -7,13 +7,16 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
 import org.cliffwatch.jobs.aggregate.Degradation.TaskScores;
 import org.cliffwatch.jobs.aggregate.SliceResult.Failure;
+import org.cliffwatch.jobs.plan.AskedTask;
 import org.cliffwatch.jobs.table.DegradationRow;
 import org.cliffwatch.jobs.table.MetricRow;
 import org.cliffwatch.jobs.table.ScoreRow;
@@ -184,9 +187,9 @@ final class CheckpointComparison
      */
     private boolean isKnown(Slice slice, List<CellResult> cells, List<CellResult> baseline) {
       List<DegradationRow> rows =
-          known.degradation(slice).stream().filter(row -> !row.isMean()).toList();
+          known.degradation(slice).stream().filter(DegradationRow::isTask).toList();
       int expected = cells.stream().mapToInt(cell -> cell.task().metrics().size()).sum();
-      if (rows.size() != expected) {
+      if (rows.size() != expected || !groups(cells).equals(knownGroups(slice))) {
         return false;
       }
       for (int i = 0; i < cells.size(); i++) {
@@ -211,6 +214,13 @@ final class CheckpointComparison
       return true;
     }
 
+    private Set<String> knownGroups(Slice slice) {
+      return known.degradation(slice).stream()
+          .filter(DegradationRow::isGroup)
+          .map(DegradationRow::task)
+          .collect(Collectors.toSet());
+    }
+
     private CheckpointRows result() {
       List<DegradationRow> degradation = new ArrayList<>();
       List<SliceResult> results = new ArrayList<>();
@@ -222,7 +232,8 @@ final class CheckpointComparison
               changes = made == null ? known.degradation(slice) : made.rows();
               degradation.addAll(changes);
             }
-            results.add(CheckpointComparison.result(slice, rows, changes));
+            results.add(
+                CheckpointComparison.result(slice, checkpoint.slices().get(slice), rows, changes));
           });
       return new CheckpointRows(
           checkpoint.model(),
@@ -232,8 +243,17 @@ final class CheckpointComparison
     }
   }
 
+  /** The groups with a share, whose rows the table has. */
+  private static Set<String> groups(List<CellResult> cells) {
+    return cells.stream()
+        .map(CellResult::task)
+        .filter(task -> task.group() != null && task.metrics().stream().anyMatch(Metric::isShare))
+        .map(AskedTask::group)
+        .collect(Collectors.toSet());
+  }
+
   private static SliceResult result(
-      Slice slice, List<MetricRow> metrics, List<DegradationRow> changes) {
+      Slice slice, List<CellResult> cells, List<MetricRow> metrics, List<DegradationRow> changes) {
     List<DegradationRow> means = changes.stream().filter(DegradationRow::isMean).toList();
     String acc = Metric.ACC.toString();
     String headline =
@@ -245,12 +265,12 @@ final class CheckpointComparison
     Double value =
         own.stream().anyMatch(row -> row.value() == null)
             ? null
-            : (Double) own.stream().mapToDouble(MetricRow::value).average().orElse(Double.NaN);
+            : (Double) GroupMean.overTasks(own, cells);
     DegradationRow mean =
         means.stream().filter(row -> row.metric().equals(headline)).findFirst().orElse(null);
     List<DegradationRow> ofTasks =
         changes.stream()
-            .filter(row -> !row.isMean() && row.metric().equals(headline))
+            .filter(row -> row.isTask() && row.metric().equals(headline))
             .filter(row -> row.relPct() != null)
             .toList();
     boolean higherIsBetter = own.isEmpty() || own.get(0).higherIsBetter();
@@ -259,7 +279,7 @@ final class CheckpointComparison
         ofTasks.stream().min(higherIsBetter ? byChange : byChange.reversed()).orElse(null);
     List<DegradationRow> answered =
         changes.stream()
-            .filter(row -> !row.isMean() && row.metric().equals(acc) && row.gained() != null)
+            .filter(row -> row.isTask() && row.metric().equals(acc) && row.gained() != null)
             .toList();
     Map<String, Long> items = new TreeMap<>();
     Map<String, Failure> failures = new LinkedHashMap<>();

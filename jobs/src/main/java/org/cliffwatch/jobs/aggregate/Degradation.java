@@ -3,10 +3,12 @@ package org.cliffwatch.jobs.aggregate;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
@@ -25,7 +27,8 @@ import org.cliffwatch.tasks.metric.Metric;
  * <p>The mean over the tasks follows Ahmadian et al. 2023 §3.2: each task's own relative change
  * first, then their plain mean. It is made per metric, over the tasks that have it; the {@code acc}
  * mean takes a task without acc by its first metric that is a share (byte_likelihood), as the paper
- * counts Paralex.
+ * counts Paralex. A group of tasks that the suite asks by one name counts once: by its accuracy
+ * over the items of all its tasks, which is their mean weighted by items.
  */
 final class Degradation {
   private final Slice slice;
@@ -35,6 +38,7 @@ final class Degradation {
 
   private final Map<AskedTask, List<DegradationRow>> byTask = new LinkedHashMap<>();
   private final Map<DegradationRow, double[]> resamples = new HashMap<>();
+  private final Map<String, Map<Metric, GroupComparison>> byGroup = new LinkedHashMap<>();
 
   /**
    * @param slice the checkpoint at the precision that is compared
@@ -55,13 +59,81 @@ final class Degradation {
   void add(AskedTask task, TaskScores before, TaskScores after) {
     byTask.put(
         task, task.metrics().stream().map(metric -> row(task, metric, before, after)).toList());
+    if (task.group() != null) {
+      task.metrics().stream()
+          .filter(Metric::isShare)
+          .forEach(metric -> addToGroup(task, metric, before, after));
+    }
   }
 
-  /** The rows of all tasks added, then the means, with p-values adjusted over all. */
+  private void addToGroup(AskedTask task, Metric metric, TaskScores before, TaskScores after) {
+    GroupComparison group =
+        byGroup
+            .computeIfAbsent(task.group(), name -> new LinkedHashMap<>())
+            .computeIfAbsent(metric, m -> new GroupComparison());
+    MetricRow baselineRow = find(before.metrics(), metric);
+    MetricRow row = find(after.metrics(), metric);
+    if (baselineRow == null || row == null || baselineRow.value() == null || row.value() == null) {
+      group.addFailed();
+      return;
+    }
+    group.add(
+        baselineRow,
+        row,
+        metric.isAccuracy() && replicas == 1
+            ? null
+            : pair(task, metric, before.scores(), after.scores()),
+        metric.isAccuracy() ? counts(task, metric, before.scores(), after.scores()) : null);
+  }
+
+  private List<DegradationRow> groups() {
+    List<DegradationRow> rows = new ArrayList<>();
+    byGroup.forEach(
+        (name, metrics) ->
+            metrics.forEach((metric, group) -> rows.add(group(name, metric, group))));
+    return rows;
+  }
+
+  private DegradationRow group(String name, Metric metric, GroupComparison group) {
+    boolean whole = group.isWhole();
+    double[] relative = whole ? group.relativeResamples(stream(seed, name)) : null;
+    double[] interval = whole ? PairedComparison.interval(relative) : null;
+    OutcomeCounts counts = group.counts();
+    DegradationRow row =
+        new DegradationRow(
+            slice.precision(),
+            slice.step(),
+            name,
+            metric.toString(),
+            baseline,
+            whole ? (Double) group.baselineValue() : null,
+            whole ? (Double) group.value() : null,
+            whole ? (Double) (100 * (group.value() - group.baselineValue())) : null,
+            whole && group.baselineValue() != 0 ? (Double) group.relativePercent() : null,
+            interval == null ? null : (Double) interval[0],
+            interval == null ? null : (Double) interval[1],
+            whole ? (Double) group.pValue(stream(seed, name)) : null,
+            null,
+            counts == null ? null : (Long) counts.gained(),
+            counts == null ? null : (Long) counts.lost(),
+            null,
+            whole ? group.items() : 0,
+            null,
+            null,
+            seed);
+    if (relative != null) {
+      resamples.put(row, relative);
+    }
+    return row;
+  }
+
+  /** The rows of all tasks added, of groups, then the means, with p-values adjusted over all. */
   List<DegradationRow> rows() {
     List<DegradationRow> rows = new ArrayList<>();
     byTask.values().forEach(rows::addAll);
-    rows.addAll(means());
+    List<DegradationRow> groups = groups();
+    rows.addAll(groups);
+    rows.addAll(means(groups));
     return adjusted(rows);
   }
 
@@ -128,8 +200,8 @@ final class Degradation {
    * interval of their mean would carry the chance correlations of items that have nothing to do
    * with each other. The metrics of a task share it: they are of the same answers.
    */
-  private static long stream(long seed, AskedTask task) {
-    return Sha256.seed("seed", Long.toString(seed), "task", task.name());
+  private static long stream(long seed, String task) {
+    return Sha256.seed("seed", Long.toString(seed), "task", task);
   }
 
   private static Double value(MetricRow row) {
@@ -150,7 +222,7 @@ final class Degradation {
 
   private Compared compare(
       AskedTask task, Metric metric, List<ScoreRow> baselineScores, List<ScoreRow> scores) {
-    long stream = stream(seed, task);
+    long stream = stream(seed, task.name());
     OutcomeCounts counts =
         metric.isAccuracy() ? counts(task, metric, baselineScores, scores) : null;
     if (counts != null && replicas == 1) {
@@ -220,29 +292,35 @@ final class Degradation {
     return sums;
   }
 
-  private List<DegradationRow> means() {
+  private List<DegradationRow> means(List<DegradationRow> groups) {
     Map<String, List<DegradationRow>> byMetric = new TreeMap<>();
+    Set<String> counted = new HashSet<>();
     byTask.forEach(
         (task, taskRows) -> {
-          for (DegradationRow row : taskRows) {
-            byMetric.computeIfAbsent(row.metric(), m -> new ArrayList<>()).add(row);
-          }
-          List<Metric> metrics = task.metrics();
-          if (!metrics.contains(Metric.ACC)) {
-            metrics.stream()
-                .filter(Metric::isShare)
-                .findFirst()
-                .map(metrics::indexOf)
-                .ifPresent(
-                    i ->
-                        byMetric
-                            .computeIfAbsent(Metric.ACC.toString(), m -> new ArrayList<>())
-                            .add(taskRows.get(i)));
+          if (task.group() == null) {
+            count(taskRows, byMetric);
+          } else if (counted.add(task.group())) {
+            count(
+                groups.stream().filter(row -> row.task().equals(task.group())).toList(), byMetric);
           }
         });
     return byMetric.entrySet().stream()
         .map(entry -> mean(entry.getKey(), entry.getValue(), resamples))
         .toList();
+  }
+
+  /** Adds what stands for one task in the means: its rows of every metric. */
+  private static void count(List<DegradationRow> rows, Map<String, List<DegradationRow>> byMetric) {
+    String acc = Metric.ACC.toString();
+    for (DegradationRow row : rows) {
+      byMetric.computeIfAbsent(row.metric(), m -> new ArrayList<>()).add(row);
+    }
+    if (rows.stream().noneMatch(row -> row.metric().equals(acc))) {
+      rows.stream()
+          .filter(row -> Metric.named(row.metric()).filter(Metric::isShare).isPresent())
+          .findFirst()
+          .ifPresent(row -> byMetric.computeIfAbsent(acc, m -> new ArrayList<>()).add(row));
+    }
   }
 
   /**

@@ -14,6 +14,11 @@ import java.util.SplittableRandom;
  * @param wrong wrong at both
  */
 record OutcomeCounts(long kept, long gained, long lost, long wrong) {
+  OutcomeCounts plus(OutcomeCounts other) {
+    return new OutcomeCounts(
+        kept + other.kept, gained + other.gained, lost + other.lost, wrong + other.wrong);
+  }
+
   long items() {
     return kept + gained + lost + wrong;
   }

@@ -46,6 +46,21 @@ public final class PairedComparison {
     this.link = link;
   }
 
+  /** The items of both, these first. */
+  PairedComparison plus(PairedComparison other) {
+    return new PairedComparison(
+        joined(baseline, other.baseline),
+        joined(value, other.value),
+        joined(weight, other.weight),
+        link);
+  }
+
+  private static double[] joined(double[] first, double[] second) {
+    double[] both = Arrays.copyOf(first, first.length + second.length);
+    System.arraycopy(second, 0, both, first.length, second.length);
+    return both;
+  }
+
   public int items() {
     return value.length;
   }

@@ -11,9 +11,15 @@ import org.cliffwatch.tasks.metric.OutputType;
  * What scores and metrics are made by, of a task's definition.
  *
  * @param metrics of every precision, each compared with the baseline's
+ * @param group the name that stands for it and others in the suite; null where it stands alone
  */
 public record AskedTask(
-    String name, int version, String hash, OutputType outputType, List<Metric> metrics)
+    String name,
+    int version,
+    String hash,
+    OutputType outputType,
+    List<Metric> metrics,
+    String group)
     implements Serializable {
   private static final long serialVersionUID = 1L;
 
@@ -29,11 +35,17 @@ public record AskedTask(
   }
 
   public static AskedTask of(TaskDefinition definition) {
+    return of(definition, null);
+  }
+
+  /** As part of a group of the suite, or of none. */
+  public static AskedTask of(TaskDefinition definition, String group) {
     return new AskedTask(
         definition.name(),
         definition.version(),
         definition.hash(),
         definition.outputType(),
-        List.copyOf(definition.metrics()));
+        List.copyOf(definition.metrics()),
+        group);
   }
 }

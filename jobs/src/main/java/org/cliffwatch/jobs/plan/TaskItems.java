@@ -26,7 +26,8 @@ public record TaskItems(TaskData data, ItemSet set, String hash, long characters
         digest.rejected(record.index());
       }
     }
-    return new TaskItems(data, set, digest.hash(), characters, AskedTask.of(set.task()));
+    return new TaskItems(
+        data, set, digest.hash(), characters, AskedTask.of(set.task(), data.group()));
   }
 
   private static long characters(Item item) {

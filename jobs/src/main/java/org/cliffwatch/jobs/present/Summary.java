@@ -9,7 +9,9 @@ import java.util.Locale;
 import java.util.Map;
 import org.apache.commons.lang3.time.DurationFormatUtils;
 import org.apache.spark.SparkConf;
+import org.cliffwatch.jobs.aggregate.GroupMean;
 import org.cliffwatch.jobs.aggregate.SliceResult;
+import org.cliffwatch.jobs.plan.AskedTask;
 import org.cliffwatch.jobs.plan.Cell;
 import org.cliffwatch.jobs.plan.Estimate;
 import org.cliffwatch.jobs.plan.Plan;
@@ -126,6 +128,7 @@ public final class Summary {
     Slice last = null;
     for (Cell cell : cells) {
       if (last != null && !last.equals(cell.slice())) {
+        addGroups(rows, last, cells, metrics, changes);
         addMeans(rows, last, changes);
       }
       last = cell.slice();
@@ -144,6 +147,7 @@ public final class Summary {
       }
     }
     if (last != null) {
+      addGroups(rows, last, cells, metrics, changes);
       addMeans(rows, last, changes);
     }
     return TextTable.of(HEADER, rows);
@@ -228,6 +232,45 @@ public final class Summary {
               "failed: " + whereAndWhy[0] + " " + String.join(", ", cells) + ": " + whereAndWhy[1]);
         });
     return lines;
+  }
+
+  /** What the suite asks by a name for several tasks: the mean weighted by items. */
+  private static void addGroups(
+      List<String[]> rows,
+      Slice slice,
+      List<Cell> cells,
+      Map<Name, MetricRow> metrics,
+      Map<Name, DegradationRow> changes) {
+    Map<String, Map<Metric, List<MetricRow>>> groups = new LinkedHashMap<>();
+    for (Cell cell : cells) {
+      AskedTask task = cell.items().asked();
+      if (cell.slice().equals(slice) && task.group() != null) {
+        for (Metric metric : task.metrics()) {
+          if (metric.isShare()) {
+            groups
+                .computeIfAbsent(task.group(), name -> new LinkedHashMap<>())
+                .computeIfAbsent(metric, m -> new ArrayList<>())
+                .add(metrics.get(new Name(slice, task.name(), metric.toString())));
+          }
+        }
+      }
+    }
+    groups.forEach(
+        (name, byMetric) ->
+            byMetric.forEach(
+                (metric, of) -> {
+                  boolean whole = of.stream().allMatch(row -> row.value() != null);
+                  GroupMean mean = whole ? GroupMean.of(of) : null;
+                  rows.add(
+                      line(
+                          slice,
+                          name,
+                          metric.toString(),
+                          whole ? (Double) mean.value() : null,
+                          number(whole ? mean.stderr() : null, "%.4f"),
+                          changes.get(new Name(slice, name, metric.toString())),
+                          Long.toString(of.stream().mapToLong(MetricRow::failed).sum())));
+                }));
   }
 
   private static void addMeans(

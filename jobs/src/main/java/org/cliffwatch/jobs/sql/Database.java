@@ -10,6 +10,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.function.BiConsumer;
+import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.SparkThrowable;
@@ -21,6 +22,7 @@ import org.apache.spark.sql.catalyst.parser.ParseException;
 import org.apache.spark.sql.types.StructType;
 import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.tasks.InvalidInputException;
+import org.cliffwatch.tasks.definition.Tasks;
 
 /**
  * The tables of an output folder, and views over them, as Spark SQL sees them. Those of a second
@@ -37,6 +39,44 @@ public final class Database {
       FROM %1$smetrics m
       LEFT JOIN %1$sdegradation d USING (model, step, precision, task, metric)
       """;
+
+  /**
+   * Groups of tasks that this jar defines, of what the tables hold of them: the mean both ways, and
+   * lm-evaluation-harness's {@code pooled_sample_stderr}.
+   */
+  private static final String GROUPS =
+      """
+      SELECT m.model, m.step, m.precision, g.task_group, m.metric, m.higher_is_better,
+             sum(m.value * m.items) / sum(m.items) AS value,
+             avg(m.value) AS unweighted,
+             sqrt(sum((m.items - 1) * m.stderr * m.stderr * m.items)
+               / (sum(m.items) - count(*)) / sum(m.items)) AS stderr,
+             count(*) AS tasks, first(g.group_tasks) AS group_tasks,
+             sum(m.items) AS items, sum(m.failed) AS failed
+      FROM %1$smetrics m
+      JOIN (VALUES %2$s) AS g(task_group, task, group_tasks) USING (task)
+      WHERE m.value IS NOT NULL
+        AND m.metric IN ('acc', 'acc_norm', 'acc_bytes', 'mc2', 'byte_likelihood')
+      GROUP BY m.model, m.step, m.precision, g.task_group, m.metric, m.higher_is_better
+      """;
+
+  /** Group, task, and how many tasks the group has. */
+  private static String members() {
+    return Tasks.builtIn().groups().entrySet().stream()
+        .flatMap(
+            group ->
+                group.getValue().stream()
+                    .map(
+                        task ->
+                            "('"
+                                + group.getKey()
+                                + "', '"
+                                + task.name()
+                                + "', "
+                                + group.getValue().size()
+                                + ")"))
+        .collect(Collectors.joining(", "));
+  }
 
   /** Degradation beside what an analysis found of the checkpoint, a mean over its layers. */
   private static final String CAUSES =
@@ -89,6 +129,7 @@ public final class Database {
   private static Map<String, String> views() {
     Map<String, String> views = new LinkedHashMap<>();
     views.put("results", RESULTS);
+    views.put("groups", GROUPS);
     views.put("causes", CAUSES);
     views.put("cause_ranks", CAUSE_RANKS);
     return views;
@@ -149,7 +190,8 @@ public final class Database {
   }
 
   private void views(String prefix, BiConsumer<Dataset<Row>, String> register) {
-    VIEWS.forEach((name, query) -> register.accept(spark.sql(query.formatted(prefix)), name));
+    VIEWS.forEach(
+        (name, query) -> register.accept(spark.sql(query.formatted(prefix, members())), name));
   }
 
   private void open(

@@ -106,6 +106,8 @@ public record Suite(
    * @param numFewshot shots before each question; empty: as many as the task's definition says
    * @param fewshotData file or folder that shots are drawn from, absolute or with a scheme; null:
    *     the folder of the items
+   * @param group the name that stands for it and others, where the suite has that; null where it
+   *     has the task's own
    */
   public record TaskData(
       String task,
@@ -113,5 +115,6 @@ public record Suite(
       OptionalInt limit,
       OptionalInt numFewshot,
       String fewshotData,
-      String place) {}
+      String place,
+      String group) {}
 }

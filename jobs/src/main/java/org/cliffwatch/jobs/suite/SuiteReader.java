@@ -22,6 +22,7 @@ import org.cliffwatch.quantizer.scheme.Calibration;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.tasks.Suggestion;
+import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.definition.Tasks;
 import org.cliffwatch.tasks.item.ChatPrompt;
 import org.cliffwatch.tasks.jinja.ChatTemplate;
@@ -376,22 +377,35 @@ public final class SuiteReader {
   private List<TaskData> tasks(YamlValue root, Tasks known, String folder) {
     List<TaskData> tasks = new ArrayList<>();
     Set<String> seen = new HashSet<>();
+    Map<String, List<TaskDefinition>> groups = known.groups();
+    Set<String> names = new TreeSet<>(known.names());
+    names.addAll(groups.keySet());
     for (YamlValue value : nonEmpty(root.required("tasks"))) {
       value.requireMapping("{task: NAME, data: FOLDER}");
       value.allowOnly(TASK_KEYS);
-      String task = value.required("task").oneOf(known.names());
-      if (!seen.add(task)) {
-        throw value.required("task").wrong("each task once");
-      }
+      String name = value.required("task").oneOf(names);
+      List<String> members =
+          known.names().contains(name)
+              ? List.of(name)
+              : groups.get(name).stream().map(TaskDefinition::name).toList();
       YamlValue fewshotData = own(value, root, "fewshot_data");
-      tasks.add(
-          new TaskData(
-              task,
-              resolve(value.required("data").text(), folder),
-              optional(value.field("limit"), 1, Integer.MAX_VALUE),
-              optional(own(value, root, "num_fewshot"), 0, MOST_SHOTS),
-              fewshotData == null ? null : resolve(fewshotData.text(), folder),
-              value.place()));
+      for (String task : members) {
+        if (!seen.add(task)) {
+          throw value
+              .required("task")
+              .wrong(
+                  "each task once" + (task.equals(name) ? "" : "; " + task + " is there already"));
+        }
+        tasks.add(
+            new TaskData(
+                task,
+                resolve(value.required("data").text(), folder),
+                optional(value.field("limit"), 1, Integer.MAX_VALUE),
+                optional(own(value, root, "num_fewshot"), 0, MOST_SHOTS),
+                fewshotData == null ? null : resolve(fewshotData.text(), folder),
+                value.place(),
+                task.equals(name) ? null : name));
+      }
     }
     return tasks;
   }

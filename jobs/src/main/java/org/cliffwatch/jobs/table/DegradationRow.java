@@ -7,7 +7,8 @@ import org.cliffwatch.jobs.table.Tables.Slice;
  * A row of {@code degradation}: one metric of one task against the baseline precision of the same
  * checkpoint. Partitioned by model.
  *
- * @param task the task, or {@code mean}: over the tasks
+ * @param task the task; a group that the suite asks by its name: over all of its items; or {@code
+ *     mean}: over the tasks, a group being one
  * @param baseline name of the baseline precision
  * @param absPp 100 · (value − baselineValue) for accuracies, the plain difference for perplexities
  * @param relPct 100 · (value − baselineValue) / baselineValue; for {@code mean} the mean of the
@@ -20,8 +21,8 @@ import org.cliffwatch.jobs.table.Tables.Slice;
  * @param lost items wrong now and right in the baseline (replica 0)
  * @param roundingSd standard deviation of {@code value} over replicas; null with one
  * @param items items scored in both
- * @param cellId the cell compared; null for {@code mean}
- * @param baselineCellId the cell it is compared with; null for {@code mean}
+ * @param cellId the cell compared; null for a group and {@code mean}
+ * @param baselineCellId the cell it is compared with; null for a group and {@code mean}
  * @param seed the suite's, of the bootstraps and sign flips
  */
 public record DegradationRow(
@@ -77,6 +78,16 @@ public record DegradationRow(
 
   public boolean isMean() {
     return task.equals(MEAN);
+  }
+
+  /** Whether it is a group's: its items' of several cells. */
+  public boolean isGroup() {
+    return cellId == null && !isMean();
+  }
+
+  /** Whether it is one task's. */
+  public boolean isTask() {
+    return cellId != null;
   }
 
   /** Whose change it is, of a model's rows. */

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.cliffwatch.jobs.Shared;
 import org.cliffwatch.jobs.aggregate.Degradation.TaskScores;
 import org.cliffwatch.jobs.plan.AskedTask;
@@ -188,5 +189,115 @@ class DegradationTest {
     List<DegradationRow> rows = compare(List.of("copa"), 0.75, null, List.of(), List.of());
     assertThat(rows).hasSize(2).allSatisfy(row -> assertThat(row.relPct()).isNull());
     assertThat(rows.get(0).baselineValue()).isEqualTo(0.75);
+  }
+
+  private static MetricRow metric(String task, double value, long items) {
+    return new MetricRow(
+        "w8a8", 0, "c", task, "acc", true, value, null, null, null, 1, null, items, 0, null, null,
+        "k", "1", "t", "k", "items k", null);
+  }
+
+  private static List<ScoreRow> scores(int items, int right) {
+    return IntStream.range(0, items).mapToObj(item -> score(0, item, item < right)).toList();
+  }
+
+  /** A group is the accuracy over the items of all its tasks, and one task in the mean. */
+  @Test
+  void aGroupCountsOnceByItsItems() {
+    Degradation degradation = new Degradation(new Slice("tiny", "w8a8", 0), "fp32", 1, 1);
+    List<String> tasks = List.of("xstorycloze_en", "xstorycloze_es", "copa");
+    int[] items = {2, 10, 4};
+    int[] before = {2, 5, 4};
+    int[] after = {1, 3, 3};
+    for (int i = 0; i < tasks.size(); i++) {
+      degradation.add(
+          AskedTask.of(Tasks.load(tasks.get(i)), i < 2 ? "xstorycloze" : null),
+          new TaskScores(
+              "b",
+              List.of(metric(tasks.get(i), (double) before[i] / items[i], items[i])),
+              scores(items[i], before[i])),
+          new TaskScores(
+              "c",
+              List.of(metric(tasks.get(i), (double) after[i] / items[i], items[i])),
+              scores(items[i], after[i])));
+    }
+    List<DegradationRow> rows = degradation.rows();
+    assertThat(rows)
+        .extracting(DegradationRow::task)
+        .containsExactly("xstorycloze_en", "xstorycloze_es", "copa", "xstorycloze", "mean");
+    DegradationRow group = rows.get(3);
+    assertThat(group.isGroup()).isTrue();
+    assertThat(group.baselineValue()).isCloseTo(7 / 12.0, within(1e-12));
+    assertThat(group.value()).isCloseTo(4 / 12.0, within(1e-12));
+    assertThat(group.relPct()).isCloseTo(-100 * 3 / 7.0, within(1e-12));
+    assertThat(group.lost()).isEqualTo(3);
+    assertThat(group.gained()).isZero();
+    assertThat(group.items()).isEqualTo(12);
+    assertThat(group.pValue()).isEqualTo(PairedComparison.mcNemar(0, 3));
+    assertThat(group.relPctLow()).isLessThan(group.relPct());
+    DegradationRow mean = rows.get(4);
+    assertThat(mean.relPct()).isCloseTo((-100 * 3 / 7.0 - 25) / 2, within(1e-12));
+    assertThat(mean.baselineValue()).isCloseTo((7 / 12.0 + 1) / 2, within(1e-12));
+    assertThat(mean.items()).isEqualTo(16);
+  }
+
+  @Test
+  void aGroupOfWhichATaskFailedHasNoValue() {
+    Degradation degradation = new Degradation(new Slice("tiny", "w8a8", 0), "fp32", 1, 1);
+    for (String task : List.of("xstorycloze_en", "xstorycloze_es")) {
+      degradation.add(
+          AskedTask.of(Tasks.load(task), "xstorycloze"),
+          new TaskScores("b", List.of(metric(task, 0.5, 2)), scores(2, 1)),
+          new TaskScores(
+              "c",
+              task.endsWith("es") ? List.of(metric((Double) null)) : List.of(metric(task, 0.5, 2)),
+              scores(2, 1)));
+    }
+    DegradationRow group = degradation.rows().get(2);
+    assertThat(group.task()).isEqualTo("xstorycloze");
+    assertThat(group.value()).isNull();
+    assertThat(group.relPct()).isNull();
+    assertThat(group.pValue()).isNull();
+    assertThat(degradation.rows().get(3).relPct()).isNull();
+  }
+
+  /** Expected by lm_eval 0.4.13's aggregate_subtask_metrics and pooled_sample_stderr. */
+  @Test
+  void theMeanOfAGroupIsLmEvaluationHarnesss() {
+    GroupMean mean =
+        GroupMean.of(
+            List.of(
+                withStderr(metric("a", 0.25, 100), 0.0435194139889245),
+                withStderr(metric("b", 0.75, 40), 0.0693375245281536)));
+    assertThat(mean.value()).isCloseTo(0.39285714285714285, within(1e-12));
+    assertThat(mean.unweighted()).isEqualTo(0.5);
+    assertThat(mean.stderr()).isCloseTo(0.0368604890387243, within(1e-12));
+    assertThat(GroupMean.of(List.of(metric("a", 0.25, 100))).stderr()).isNull();
+  }
+
+  private static MetricRow withStderr(MetricRow row, double stderr) {
+    return new MetricRow(
+        row.precision(),
+        row.step(),
+        row.cellId(),
+        row.task(),
+        row.metric(),
+        true,
+        row.value(),
+        stderr,
+        null,
+        null,
+        1,
+        null,
+        row.items(),
+        0,
+        null,
+        null,
+        "k",
+        "1",
+        "t",
+        "k",
+        "k",
+        null);
   }
 }

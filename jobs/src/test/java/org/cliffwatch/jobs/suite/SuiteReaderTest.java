@@ -339,4 +339,23 @@ class SuiteReaderTest {
             "file:" + working.resolve("models/tiny"), "/models/tiny", "s3a://bucket/tiny");
     assertThat(suite.tasks().get(0).data()).isEqualTo("file:" + working.resolve("items"));
   }
+
+  @Test
+  void aGroupsNameStandsForItsTasks() {
+    String yaml =
+        LEAST.replace("{task: piqa, data: /data/piqa}", "{task: mmlu_stem, data: m, limit: 5}");
+    List<Suite.TaskData> tasks = read(yaml, Map.of()).tasks();
+    assertThat(tasks).hasSize(19).allMatch(task -> task.group().equals("mmlu_stem"));
+    assertThat(tasks.get(0).task()).isEqualTo("mmlu_abstract_algebra");
+    assertThat(tasks.get(18).data()).isEqualTo(folder.resolve("m").toString());
+    assertThat(tasks.get(18).limit().getAsInt()).isEqualTo(5);
+    assertThat(read(LEAST, Map.of()).tasks().get(0).group()).isNull();
+    assertThatThrownBy(() -> read(yaml + "  - {task: mmlu_anatomy, data: m}\n", Map.of()))
+        .isInstanceOf(SuiteException.class)
+        .hasMessageContaining("expected each task once");
+    assertThatThrownBy(() -> read(yaml + "  - {task: mmlu, data: m}\n", Map.of()))
+        .hasMessageContaining("expected each task once; mmlu_abstract_algebra is there already");
+    assertThatThrownBy(() -> read(yaml.replace("mmlu_stem", "mmlu_stm"), Map.of()))
+        .hasMessageContaining("did you mean 'mmlu_stem'");
+  }
 }
