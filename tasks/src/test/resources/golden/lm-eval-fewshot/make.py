@@ -20,7 +20,7 @@ TASKS = pathlib.Path(lm_eval.__file__).parent / "tasks"
 SEED = 1234
 SHOTS = (0, 1, 5, 25)
 ASKED = 8
-POOL = 40
+POOL = 30
 
 PEOPLE = ["Ann", "Борис", "Zoë", "李雷", "Óscar", "Mary-Jane", "D'Arcy", "Ümit", "Nguyễn", "Bob"]
 THINGS = ["kettle", "violin", "ladder", "map\u00a0case", "lamp", "rope", "bowl", "wheel", "é́clair", "tent", "\U0001f600 mask"]
@@ -76,8 +76,14 @@ DOCS = {
     "hellaswag": ("hellaswag/hellaswag.yaml", hellaswag),
     "lambada_openai": ("lambada/lambada_openai.yaml", lambda i: {"text": f"{fact(i)} because of the {of(THINGS, i + 1)}"}),
     "logiqa": ("logiqa/logiqa.yaml", lambda i: {"label": f"{'abcd'[i % 4]}\n", "context": fact(i) + ".", "question": f"What of {i}?", "options": [f"{of(THINGS, i + k)}" for k in range(4)]}),
+    "commonsense_qa": ("commonsense_qa/default.yaml", lambda i: {"id": f"c{i}", "question": f" Where did {fact(i)}? ", "question_concept": "c", "choices": {
+        "label": list("ABCDE"), "text": [f"{of(THINGS, i + k)}" for k in range(5)]}, "answerKey": "ABCDE"[i % 5]}),
+    "lambada_standard": ("lambada/lambada_standard.yaml", lambda i: {"text": f"{fact(i)} , because of the {of(THINGS, i + 1)}"}),
+    "mmlu_anatomy": ("mmlu/default/mmlu_anatomy.yaml", lambda i: {"question": f" What of {fact(i)}?\n", "subject": "anatomy", "choices": [f"{of(THINGS, i + k)}" for k in range(4)],
+                                                                  "answer": i % 4}),
     "openbookqa": ("openbookqa/openbookqa.yaml", lambda i: science(i + 200, "question_stem")),
     "piqa": ("piqa/piqa.yaml", lambda i: {"goal": f"Keep the {of(THINGS, i)} dry {of(PLACES, i)}", "sol1": f"Cover it {i} times", "sol2": f" Leave it to {of(PEOPLE, i)}\n", "label": i // 3 % 2}),
+    "social_iqa": ("siqa/siqa.yaml", lambda i: {"context": fact(i) + ".", "question": "Why?", "answerA": of(PLACES, i), "answerB": f"{i} times", "answerC": of(PEOPLE, i), "label": str(1 + i % 3)}),
     "sciq": ("sciq/sciq.yaml", lambda i: {"question": f"What did {fact(i)}?", "distractor3": of(THINGS, i), "distractor1": of(THINGS, i + 1), "distractor2": of(PEOPLE, i),
                                           "correct_answer": f"{of(DEEDS, i)} {i}", "support": "" if i % 4 == 1 else f"\u00a0 {fact(i + 1)}. "}),
     "storycloze_2016": ("storycloze/storycloze_2016.yaml", story),
@@ -131,12 +137,12 @@ def asked(config, docs):
 golden = {}
 for name, (definition, write) in DOCS.items():
     config = load_yaml(TASKS / definition)
-    for key in ("dataset_name", "tag", "should_decontaminate", "doc_to_decontamination_query"):
+    for key in ("dataset_name", "tag", "task_alias", "should_decontaminate", "doc_to_decontamination_query"):
         config.pop(key, None)
     items = [write(i) for i in range(ASKED)]
     pool = [write(i + ASKED) for i in range(POOL)]
     evaluated = config.get("test_split") or config["validation_split"]
-    source = config.get("training_split") or config.get("validation_split") or config["test_split"]
+    source = config.get("fewshot_split") or config.get("training_split") or config.get("validation_split") or config["test_split"]
     if source == evaluated:
         items, pool = items + pool, None
     docs = {evaluated: items, source: pool or items}
@@ -146,7 +152,7 @@ for name, (definition, write) in DOCS.items():
     golden[name] = {"items": items, "pool": pool, "shots": asked(dict(config, task=name), docs)}
 
 base = load_yaml(TASKS / "piqa/piqa.yaml")
-for key in ("dataset_name", "tag", "should_decontaminate", "doc_to_decontamination_query", "training_split", "validation_split", "test_split"):
+for key in ("dataset_name", "tag", "task_alias", "should_decontaminate", "doc_to_decontamination_query", "training_split", "validation_split", "test_split"):
     base.pop(key, None)
 own = {}
 for name, splits in OWN.items():
