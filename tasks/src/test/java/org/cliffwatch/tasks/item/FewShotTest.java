@@ -111,6 +111,34 @@ class FewShotTest {
   }
 
   @Test
+  void mmlusReleaseHasItsShotsInAFolderOfTheirOwn() throws IOException {
+    write("data/test/anatomy_test.csv", "Q?,w,x,y,z,B");
+    write("data/dev/anatomy_dev.csv", "S?,a,b,c,d,C", "T?,a,b,c,d,D");
+    ItemSet set = read(Tasks.load("mmlu_anatomy"), folder, shots(1, null));
+    assertThat(contexts(set))
+        .containsExactly(
+            "The following are multiple choice questions (with answers) about anatomy.\n\n"
+                + "S?\nA. a\nB. b\nC. c\nD. d\nAnswer: C\n\n"
+                + "Q?\nA. w\nB. x\nC. y\nD. z\nAnswer:");
+    assertThat(set.shots().drawn()).isEqualTo("1-first_n");
+    assertThat(set.shots().split()).isEqualTo("dev");
+  }
+
+  @Test
+  void theHubsFoldersHaveTheirSplit() throws IOException {
+    String item =
+        "{\"id\":\"1\",\"question\":\"%s\",\"choices\":{\"text\":[\"a\",\"b\"],\"label\":[\"A\",\"B\"]},\"answerKey\":\"B\"}";
+    write("ARC-Easy/validation-00000-of-00001.jsonl", item.formatted("v"));
+    write("ARC-Easy/test-00000-of-00001.jsonl", item.formatted("q"));
+    Path train = write("ARC-Easy/train-00000-of-00001.jsonl", item.formatted("s"));
+    ItemSet set = read(Tasks.load("arc_easy"), folder, shots(1, null));
+    assertThat(contexts(set)).containsExactly("Question: s\nAnswer: b\n\nQuestion: q\nAnswer:");
+    assertThat(set.shots().files())
+        .extracting(ItemSet.SourceFile::path)
+        .containsExactly(train.toString());
+  }
+
+  @Test
   void aLimitChangesNoContext() throws IOException {
     List<String> questions = new ArrayList<>();
     for (int i = 0; i < 30; i++) {
