@@ -14,7 +14,17 @@ class ComparableKeyTest {
   private static final TaskDefinition TASK = Tasks.load("piqa");
 
   private static String key(Shots shots) {
-    return ComparableKey.of(TASK, "items", PromptVersion.V1, shots, "auto", null);
+    return key(shots, null);
+  }
+
+  private static String key(Shots shots, String chat) {
+    return ComparableKey.of(TASK, "items", PromptVersion.V1, shots, "auto", chat);
+  }
+
+  @Test
+  void theChatTemplateIsInTheKey() {
+    assertThat(List.of(key(Shots.NONE), key(Shots.NONE, "a"), key(Shots.NONE, "b")))
+        .doesNotHaveDuplicates();
   }
 
   /** What was scored before there were shots, and without, is not scored again. */
