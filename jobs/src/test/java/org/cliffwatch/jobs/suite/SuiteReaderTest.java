@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.stream.Stream;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Precisions;
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 class SuiteReaderTest {
   private static final Tasks TASKS = Tasks.builtIn();
@@ -357,5 +359,32 @@ class SuiteReaderTest {
         .hasMessageContaining("expected each task once; mmlu_abstract_algebra is there already");
     assertThatThrownBy(() -> read(yaml.replace("mmlu_stem", "mmlu_stm"), Map.of()))
         .hasMessageContaining("did you mean 'mmlu_stem'");
+  }
+
+  static List<Path> packaged() throws IOException {
+    try (Stream<Path> suites = Files.list(Path.of("../conf/suites"))) {
+      return suites.sorted().toList();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("packaged")
+  void thePackagedSuitesAreRead(Path suite) {
+    assertThat(
+            new SuiteReader(Precisions.packaged(), TASKS, Map.of()).read(suite, List.of()).tasks())
+        .hasSizeGreaterThanOrEqualTo(5)
+        .allMatch(task -> task.limit().isEmpty());
+  }
+
+  @Test
+  void theLeaderboardAsksWithItsShots() {
+    Suite suite =
+        new SuiteReader(Precisions.packaged(), TASKS, Map.of())
+            .read(Path.of("../conf/suites/open_llm_leaderboard.yaml"), List.of());
+    assertThat(suite.tasks()).hasSize(61);
+    assertThat(suite.tasks().stream().filter(task -> "mmlu".equals(task.group())))
+        .hasSize(57)
+        .allMatch(task -> task.numFewshot().getAsInt() == 5);
+    assertThat(suite.tasks().get(0).numFewshot()).hasValue(25);
   }
 }
