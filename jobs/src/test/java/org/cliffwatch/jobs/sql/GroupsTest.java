@@ -62,7 +62,7 @@ class GroupsTest {
         metric,
         true,
         value,
-        0.3 / Math.sqrt(items),
+        0.3 / Math.sqrt((double) items),
         null,
         null,
         1,
