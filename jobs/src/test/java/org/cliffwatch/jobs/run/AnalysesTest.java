@@ -15,6 +15,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.cliffwatch.jobs.TinyWorld;
+import org.cliffwatch.jobs.sql.LocalSpark;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteException;
 import org.cliffwatch.jobs.suite.SuiteReader;
@@ -44,13 +45,7 @@ class AnalysesTest {
 
   @BeforeAll
   static void startSpark() {
-    session =
-        SparkSession.builder()
-            .master("local[2]")
-            .appName("test")
-            .config("spark.ui.enabled", "false")
-            .config("spark.driver.host", "127.0.0.1")
-            .getOrCreate();
+    session = LocalSpark.start();
   }
 
   @AfterAll

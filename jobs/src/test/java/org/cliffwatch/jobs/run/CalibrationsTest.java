@@ -19,6 +19,7 @@ import org.apache.spark.sql.SparkSession;
 import org.cliffwatch.jobs.ExitCode;
 import org.cliffwatch.jobs.TinyWorld;
 import org.cliffwatch.jobs.aggregate.SliceResult;
+import org.cliffwatch.jobs.sql.LocalSpark;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteException;
 import org.cliffwatch.jobs.suite.SuiteReader;
@@ -56,13 +57,7 @@ class CalibrationsTest {
 
   @BeforeAll
   static void startSpark() {
-    session =
-        SparkSession.builder()
-            .master("local[2]")
-            .appName("test")
-            .config("spark.ui.enabled", "false")
-            .config("spark.driver.host", "127.0.0.1")
-            .getOrCreate();
+    session = LocalSpark.start();
   }
 
   @AfterAll

@@ -33,6 +33,7 @@ import org.cliffwatch.jobs.aggregate.SliceResult;
 import org.cliffwatch.jobs.plan.Cell;
 import org.cliffwatch.jobs.plan.Estimate;
 import org.cliffwatch.jobs.present.Summary;
+import org.cliffwatch.jobs.sql.LocalSpark;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteException;
 import org.cliffwatch.jobs.suite.SuiteReader;
@@ -63,13 +64,7 @@ class EvaluationTest {
 
   @BeforeAll
   static void startSpark() {
-    session =
-        SparkSession.builder()
-            .master("local[2]")
-            .appName("test")
-            .config("spark.ui.enabled", "false")
-            .config("spark.driver.host", "127.0.0.1")
-            .getOrCreate();
+    session = LocalSpark.start();
   }
 
   @AfterAll
