@@ -12,13 +12,17 @@ import datasets
 import lm_eval
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks._yaml_loader import load_yaml
+from transformers.utils.chat_template_utils import render_jinja_template
 
 logging.disable(logging.WARNING)
 datasets.disable_progress_bars()
 
 TASKS = pathlib.Path(lm_eval.__file__).parent / "tasks"
+CHATML = json.loads((pathlib.Path(__file__).parent.parent / "chat-templates" / "renderings.json").read_text(encoding="utf-8"))["templates"]["chatml"]
 SEED = 1234
 SHOTS = (0, 1, 5, 25)
+CHAT = {"0": (0, True), "5": (5, True), "5 in one turn": (5, False)}  # shots, fewshot_as_multiturn
+SYSTEM = "Be brief."
 ASKED = 8
 POOL = 30
 
@@ -101,6 +105,10 @@ OWN = {
 COPIES = 6  # of each document in a pool of 42: most draws of 25 meet some
 
 
+def chatml(messages, add_generation_prompt):
+    return render_jinja_template([messages], chat_template=CHATML, add_generation_prompt=add_generation_prompt)[0][0]
+
+
 def sha256(text):
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
@@ -131,7 +139,14 @@ def asked(config, docs):
                     row["context"] = requests[0][0]
                 rows.append(row)
             answers[str(shots)] = rows
-    return answers
+        chat = {}
+        for name, (shots, multiturn) in CHAT.items():
+            task = ConfigurableTask(config=dict(config, num_fewshot=shots))
+            task.set_fewshot_seed(seed=SEED)
+            task.build_all_requests(limit=ASKED, rank=0, world_size=1, apply_chat_template=True, fewshot_as_multiturn=multiturn,
+                                    system_instruction=SYSTEM, chat_template=chatml)
+            chat[name] = [sha256("\0".join(t for x in task.instances if x.doc_id == i for t in x.args)) for i in range(ASKED)]
+    return answers, chat
 
 
 golden = {}
@@ -149,7 +164,8 @@ for name, (definition, write) in DOCS.items():
     for split in (config.get("validation_split"),):
         docs.setdefault(split, items[:1])
     docs.pop(None, None)
-    golden[name] = {"items": items, "pool": pool, "shots": asked(dict(config, task=name), docs)}
+    shots, chat = asked(dict(config, task=name), docs)
+    golden[name] = {"items": items, "pool": pool, "shots": shots, "chat": chat}
 
 base = load_yaml(TASKS / "piqa/piqa.yaml")
 for key in ("dataset_name", "tag", "task_alias", "should_decontaminate", "doc_to_decontamination_query", "training_split", "validation_split", "test_split"):
@@ -158,7 +174,8 @@ own = {}
 for name, splits in OWN.items():
     items = [DOCS["piqa"][1](i % 7) for i in range(7 * COPIES)] if name == "leaves_itself_out" else [DOCS["piqa"][1](i) for i in range(POOL)]
     pool = [DOCS["piqa"][1](i + POOL) for i in range(POOL)] if splits["fewshot_split"] == "train" else None
-    own[name] = {"items": items, "pool": pool, "shots": asked(dict(base, task=name, **splits), {"test": items, "train": pool})}
+    shots, chat = asked(dict(base, task=name, **splits), {"test": items, "train": pool})
+    own[name] = {"items": items, "pool": pool, "shots": shots, "chat": chat}
 
 
 def lines(answers):

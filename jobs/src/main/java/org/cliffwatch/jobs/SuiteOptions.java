@@ -63,6 +63,16 @@ final class SuiteOptions {
       description = "What models are told before; sets the suite's key system_instruction.")
   private String systemInstruction;
 
+  @Option(
+      names = {"--fewshot_as_multiturn", "--fewshot-as-multiturn"},
+      arity = "0..1",
+      fallbackValue = "true",
+      paramLabel = "BOOLEAN",
+      description =
+          "Whether shots are turns of their own (default) or text of the question, with"
+              + " --apply_chat_template; sets the suite's key fewshot_as_multiturn.")
+  private String multiturn;
+
   Path precisions() {
     return precisions;
   }
@@ -78,6 +88,7 @@ final class SuiteOptions {
     }
     setting("apply_chat_template", chatTemplate).ifPresent(all::add);
     setting("system_instruction", systemInstruction).ifPresent(all::add);
+    setting("fewshot_as_multiturn", multiturn).ifPresent(all::add);
     return all;
   }
 

@@ -46,7 +46,10 @@ public final class ChatTemplates implements Serializable {
     } catch (InvalidInputException e) {
       template = "unread";
     }
-    return "chat template " + template + (instruction.isEmpty() ? "" : ", " + instruction);
+    return "chat template "
+        + template
+        + (prompt.multiturn() ? "" : ", shots in one turn")
+        + (instruction.isEmpty() ? "" : ", " + instruction);
   }
 
   /**

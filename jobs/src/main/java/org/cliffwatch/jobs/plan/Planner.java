@@ -281,7 +281,8 @@ public final class Planner {
             definition,
             data.data(),
             new HadoopFiles(configuration),
-            new PromptSettings(PromptVersion.V1, data.numFewshot(), data.fewshotData()),
+            new PromptSettings(
+                PromptVersion.V1, data.numFewshot(), data.fewshotData(), suite.chat()),
             data.limit().orElse(ItemSet.ALL));
     int unreadable = set.rejected().size();
     if (unreadable > mostRejected) {
@@ -292,7 +293,7 @@ public final class Planner {
               + mostRejected
               + " items that cannot be read (max_rejected_items)");
     }
-    return TaskItems.of(data, suite.chat() == null ? set : suite.chat().of(set));
+    return TaskItems.of(data, set);
   }
 
   /** How each checkpoint is asked, by its place, in the words of a cell; read on the executors. */

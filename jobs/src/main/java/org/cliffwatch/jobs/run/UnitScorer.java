@@ -403,12 +403,12 @@ final class UnitScorer implements Serializable {
       return new Request.Rolling(request.continuation());
     }
     return new Request.Text(
-        chat == null ? request.context() : prompt(chat, request.context()), request.continuation());
+        chat == null ? request.context() : prompt(chat, request), request.continuation());
   }
 
-  private String prompt(ChatTemplate chat, String question) {
+  private static String prompt(ChatTemplate chat, ItemRequest request) {
     try {
-      return chat.render(settings.chat().systemInstruction(), question);
+      return chat.render(request.messages());
     } catch (JinjaException e) {
       throw new InvalidInputException("chat template: " + e.getMessage());
     }

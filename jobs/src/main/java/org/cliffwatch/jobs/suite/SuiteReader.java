@@ -51,6 +51,7 @@ public final class SuiteReader {
           "bos",
           "apply_chat_template",
           "system_instruction",
+          "fewshot_as_multiturn",
           "kl",
           "replicas",
           "self_check",
@@ -281,11 +282,12 @@ public final class SuiteReader {
     String template = text(root, "apply_chat_template", "false");
     String instruction = text(root, "system_instruction", "");
     if (template.equals("false")) {
-      return instruction.isEmpty() ? null : new ChatPrompt(null, instruction);
+      return instruction.isEmpty() ? null : new ChatPrompt(null, instruction, false);
     }
     return new ChatPrompt(
         template.equals("true") ? ChatTemplate.DEFAULT : template,
-        instruction.isEmpty() ? null : instruction);
+        instruction.isEmpty() ? null : instruction,
+        choice(root, "fewshot_as_multiturn", List.of("true", "false")).equals("true"));
   }
 
   private static String choice(YamlValue root, String key, List<String> known) {

@@ -269,6 +269,16 @@ class EvaluationTest {
     assertThat(metrics("chat").get(0).comparableParts())
         .contains("chat template ")
         .contains("system instruction ");
+    String[] shots = {"apply_chat_template=true", "num_fewshot=1", "fewshot_data=copa.jsonl", ""};
+    shots[3] = "fewshot_as_multiturn=true";
+    evaluate("turns", false, shots);
+    shots[3] = "fewshot_as_multiturn=false";
+    evaluate("turn", false, shots);
+    assertThat(scores("turns", "fp32", "plain").get(0).choices())
+        .isNotEqualTo(scores("turn", "fp32", "plain").get(0).choices());
+    assertThat(metrics("turn").get(0).comparableParts()).contains(", shots in one turn");
+    assertThat(metrics("turn").get(0).comparableKey())
+        .isNotEqualTo(metrics("turns").get(0).comparableKey());
     Files.writeString(config, tokenizer);
     Evaluation.Outcome none = evaluate("none", false, "apply_chat_template=true");
     assertThat(none.exitCode()).isEqualTo(ExitCode.CELLS_FAILED);

@@ -1,6 +1,7 @@
 package org.cliffwatch.tasks.item;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
 import org.cliffwatch.tasks.prompt.PromptException;
 import org.cliffwatch.tasks.prompt.Scope;
 
@@ -16,16 +17,15 @@ interface Asker {
   /**
    * Makes an item of a document.
    *
-   * @param shots what stands before its question
+   * @param shots what stands before its question, in this order
    * @throws PromptException where the document does not give what the prompt needs
    */
-  Item item(int index, Scope document, String shots);
+  Item item(int index, Scope document, List<Shot> shots);
 
   /**
-   * A document asked and answered, as it stands before a question: lm-evaluation-harness's {@code
-   * build_qa_turn}, which leaves out the delimiters, too, where the answer is empty.
+   * A document asked and answered.
    *
    * @throws PromptException where the document does not give what the prompt needs
    */
-  String shot(Scope document);
+  Shot shot(Scope document);
 }

@@ -23,15 +23,18 @@ import org.cliffwatch.tasks.prompt.Scope;
 final class HarnessItems implements Asker {
   private final TaskDefinition task;
   private final HarnessPrompt prompt;
+  private final ChatPrompt chat;
   private final Set<String> columns = new LinkedHashSet<>();
 
   /**
    * @param records all of the file's, since a data set has the columns of all its rows; null for
    *     one that cannot be read
+   * @param chat how a chat model is asked, or null
    */
-  HarnessItems(TaskDefinition task, List<ObjectNode> records) {
+  HarnessItems(TaskDefinition task, List<ObjectNode> records, ChatPrompt chat) {
     this.task = task;
     this.prompt = task.harness();
+    this.chat = chat;
     records.stream()
         .filter(Objects::nonNull)
         .forEach(record -> record.fieldNames().forEachRemaining(columns::add));
@@ -49,17 +52,21 @@ final class HarnessItems implements Asker {
   }
 
   @Override
-  public Item item(int index, Scope document, String shots) {
+  public Item item(int index, Scope document, List<Shot> shots) {
     ObjectNode doc = document.doc();
     return switch (task.outputType()) {
-      case MULTIPLE_CHOICE -> multipleChoice(index, doc, shots);
-      case LOGLIKELIHOOD -> logLikelihood(index, doc, shots);
+      case MULTIPLE_CHOICE -> multipleChoice(index, doc, preface(doc, shots));
+      case LOGLIKELIHOOD -> logLikelihood(index, doc, preface(doc, shots));
       case LOGLIKELIHOOD_ROLLING -> rolling(index, doc);
     };
   }
 
+  private Preface preface(ObjectNode doc, List<Shot> shots) {
+    return new Preface(chat, prompt.description(doc), prompt.fewshotDelimiter(), shots);
+  }
+
   @Override
-  public String shot(Scope document) {
+  public Shot shot(Scope document) {
     ObjectNode doc = document.doc();
     JsonNode question = prompt.text(doc);
     JsonNode answer = prompt.target(doc);
@@ -71,27 +78,28 @@ final class HarnessItems implements Asker {
         answer = TextNode.valueOf(choices.get(gold(answer, choices)));
       }
     }
-    return ItemBuilder.shot(
+    return new Shot(
         text(question), prompt.targetDelimiter(), text(answer), prompt.fewshotDelimiter());
   }
 
-  private Item multipleChoice(int index, ObjectNode doc, String shots) {
+  private Item multipleChoice(int index, ObjectNode doc, Preface before) {
     List<String> choices = prompt.choices(doc);
     JsonNode text = prompt.text(doc);
     JsonNode target = prompt.target(doc);
-    String before = prompt.description(doc) + shots;
     boolean contexts = text.isIntegralNumber();
     if (!contexts && !text.isTextual()) {
       throw new PromptException(
           "doc_to_text: found " + PythonJson.line(text) + ", expected a text");
     }
-    String shared = contexts ? null : before + text.textValue();
+    Preface.Asked shared = contexts ? null : before.ask(text.textValue());
+    String delimiter = before.choiceDelimiter(prompt.targetDelimiter());
     List<ItemRequest> requests = new ArrayList<>();
     for (String choice : choices) {
       requests.add(
           contexts
-              ? request(before + choice, PythonJson.text(target), choice)
-              : request(shared, choice, choice));
+              ? ItemBuilder.asked(
+                  before.ask(choice), delimiter + PythonJson.text(target), choice, null)
+              : ItemBuilder.asked(shared, delimiter + choice, choice, null));
     }
     return ItemBuilder.item(
         index,
@@ -100,15 +108,6 @@ final class HarnessItems implements Asker {
         PythonJson.text(target),
         doc,
         requests.get(0).context());
-  }
-
-  private ItemRequest request(String context, String continuation, String choice) {
-    return new ItemRequest(
-        context,
-        prompt.targetDelimiter() + continuation,
-        PythonText.length(choice),
-        0,
-        ItemBuilder.bytes(choice));
   }
 
   /** An index, or a text that is one of the choices: digits in a column are a text. */
@@ -130,13 +129,11 @@ final class HarnessItems implements Asker {
     return gold;
   }
 
-  private Item logLikelihood(int index, ObjectNode doc, String shots) {
-    JsonNode text = prompt.text(doc);
+  private Item logLikelihood(int index, ObjectNode doc, Preface before) {
+    Preface.Asked asked = before.ask(text(prompt.text(doc)));
     String target = text(prompt.target(doc));
-    String context = prompt.description(doc) + shots + text(text);
-    ItemRequest request =
-        new ItemRequest(context, target, PythonText.length(target), 0, ItemBuilder.bytes(target));
-    return ItemBuilder.item(index, null, List.of(request), target, doc, context);
+    ItemRequest request = ItemBuilder.asked(asked, target, target, null);
+    return ItemBuilder.item(index, null, List.of(request), target, doc, asked.context());
   }
 
   private Item rolling(int index, ObjectNode doc) {

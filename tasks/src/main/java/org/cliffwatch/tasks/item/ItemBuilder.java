@@ -33,11 +33,16 @@ final class ItemBuilder implements Asker {
   private final TaskDefinition task;
   private final Layout layout;
   private final Prompt prompt;
+  private final ChatPrompt chat;
 
-  ItemBuilder(TaskDefinition task, Layout layout, PromptVersion version) {
+  /**
+   * @param chat how a chat model is asked, or null
+   */
+  ItemBuilder(TaskDefinition task, Layout layout, PromptVersion version, ChatPrompt chat) {
     this.task = task;
     this.layout = layout;
     this.prompt = task.prompt(layout, version);
+    this.chat = chat;
   }
 
   /** The document after {@code process_docs}. */
@@ -53,18 +58,18 @@ final class ItemBuilder implements Asker {
   }
 
   @Override
-  public Item item(int index, Scope scope, String shots) {
+  public Item item(int index, Scope scope, List<Shot> shots) {
     return switch (task.outputType()) {
-      case MULTIPLE_CHOICE -> multipleChoice(index, scope, shots);
-      case LOGLIKELIHOOD -> logLikelihood(index, scope, shots);
+      case MULTIPLE_CHOICE -> multipleChoice(index, scope, preface(scope, shots));
+      case LOGLIKELIHOOD -> logLikelihood(index, scope, preface(scope, shots));
       case LOGLIKELIHOOD_ROLLING -> rolling(index, scope);
     };
   }
 
   @Override
-  public String shot(Scope scope) {
+  public Shot shot(Scope scope) {
     if (task.outputType() != OutputType.MULTIPLE_CHOICE) {
-      return shot(
+      return new Shot(
           prompt.docToText().render(scope),
           DELIMITER,
           prompt.docToTarget().render(scope),
@@ -74,17 +79,13 @@ final class ItemBuilder implements Asker {
     JsonNode target = prompt.docToTarget().value(scope);
     JsonNode context = prompt.docToText().value(scope);
     return task.multipleInput()
-        ? shot(
+        ? new Shot(
             choices.get(gold(context, choices)), DELIMITER, PythonJson.text(target), SHOT_DELIMITER)
-        : shot(
+        : new Shot(
             PythonJson.text(context),
             DELIMITER,
             choices.get(gold(target, choices)),
             SHOT_DELIMITER);
-  }
-
-  static String shot(String question, String delimiter, String answer, String end) {
-    return answer.isEmpty() ? question : question + delimiter + answer + end;
   }
 
   private List<String> renderedChoices(Scope scope) {
@@ -94,29 +95,30 @@ final class ItemBuilder implements Asker {
     return choices;
   }
 
-  private Item multipleChoice(int index, Scope scope, String shots) {
+  private Item multipleChoice(int index, Scope scope, Preface before) {
     List<String> choices = renderedChoices(scope);
     JsonNode target = prompt.docToTarget().value(scope);
     JsonNode context = prompt.docToText().value(scope);
-    String before = description(scope) + shots;
-    // One string for all choices: with many shots it is what an item's memory goes into.
-    String shared = task.multipleInput() ? null : before + PythonJson.text(context);
+    // One for all choices: with many shots it is what an item's memory goes into.
+    Preface.Asked shared = task.multipleInput() ? null : before.ask(PythonJson.text(context));
+    String delimiter = before.choiceDelimiter(DELIMITER);
     JsonNode right = rightAnswers(scope, choices.size());
     List<ItemRequest> requests = new ArrayList<>();
     for (int i = 0; i < choices.size(); i++) {
       Boolean rightAnswer = right == null ? null : (Boolean) (right.get(i).intValue() == 1);
       requests.add(
           task.multipleInput()
-              ? request(before + choices.get(i), PythonJson.text(target), rightAnswer)
-              : request(shared, choices.get(i), rightAnswer));
+              ? request(before.ask(choices.get(i)), delimiter, PythonJson.text(target), rightAnswer)
+              : request(shared, delimiter, choices.get(i), rightAnswer));
     }
     int gold = gold(task.multipleInput() ? context : target, choices);
     return item(
         index, gold, requests, PythonJson.text(target), scope.doc(), requests.get(0).context());
   }
 
-  private String description(Scope scope) {
-    return prompt.description() == null ? "" : prompt.description().render(scope);
+  private Preface preface(Scope scope, List<Shot> shots) {
+    String description = prompt.description() == null ? "" : prompt.description().render(scope);
+    return new Preface(chat, description, SHOT_DELIMITER, shots);
   }
 
   /** A list of 1 and 0; null where the gold index tells. */
@@ -140,12 +142,11 @@ final class ItemBuilder implements Asker {
     return right;
   }
 
-  private Item logLikelihood(int index, Scope scope, String shots) {
-    String context = description(scope) + shots + prompt.docToText().render(scope);
+  private Item logLikelihood(int index, Scope scope, Preface before) {
+    Preface.Asked asked = before.ask(prompt.docToText().render(scope));
     String target = prompt.docToTarget().render(scope);
-    ItemRequest request =
-        new ItemRequest(context, target, PythonText.length(target), 0, bytes(target));
-    return item(index, null, List.of(request), target, scope.doc(), context);
+    ItemRequest request = asked(asked, target, target, null);
+    return item(index, null, List.of(request), target, scope.doc(), asked.context());
   }
 
   private Item rolling(int index, Scope scope) {
@@ -175,9 +176,24 @@ final class ItemBuilder implements Asker {
     return choices;
   }
 
-  private static ItemRequest request(String context, String choice, Boolean rightAnswer) {
+  private static ItemRequest request(
+      Preface.Asked asked, String delimiter, String choice, Boolean rightAnswer) {
+    return asked(asked, delimiter + choice, choice, rightAnswer);
+  }
+
+  /**
+   * @param continuation the choice with what stands before it
+   */
+  static ItemRequest asked(
+      Preface.Asked asked, String continuation, String choice, Boolean rightAnswer) {
     return new ItemRequest(
-        context, DELIMITER + choice, PythonText.length(choice), 0, bytes(choice), rightAnswer);
+        asked.context(),
+        continuation,
+        PythonText.length(choice),
+        0,
+        bytes(choice),
+        rightAnswer,
+        asked.messages());
   }
 
   /** An index, or a text that is one of the choices. */

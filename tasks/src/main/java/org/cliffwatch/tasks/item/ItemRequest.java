@@ -1,6 +1,8 @@
 package org.cliffwatch.tasks.item;
 
 import java.io.Serializable;
+import java.util.List;
+import org.cliffwatch.tasks.jinja.ChatMessage;
 import org.cliffwatch.tasks.metric.ChoiceScore;
 
 /**
@@ -15,13 +17,21 @@ import org.cliffwatch.tasks.metric.ChoiceScore;
  *     task
  * @param rightAnswer whether it is one of several right answers; null where the item's gold tells
  *     the only one
+ * @param messages what a chat template makes the context of, which is then what the user says in
+ *     one message; null where none is applied
  */
 public record ItemRequest(
-    String context, String continuation, int characters, int words, int bytes, Boolean rightAnswer)
+    String context,
+    String continuation,
+    int characters,
+    int words,
+    int bytes,
+    Boolean rightAnswer,
+    List<ChatMessage> messages)
     implements Serializable {
 
   public ItemRequest(String context, String continuation, int characters, int words, int bytes) {
-    this(context, continuation, characters, words, bytes, null);
+    this(context, continuation, characters, words, bytes, null, null);
   }
 
   /**

@@ -75,8 +75,11 @@ final class ItemSetReader {
 
   private Asker asker(Layout layout, List<Placed> records) {
     return task.harness() == null
-        ? new ItemBuilder(task, layout, settings.version())
-        : new HarnessItems(task, records.stream().map(placed -> placed.record().fields()).toList());
+        ? new ItemBuilder(task, layout, settings.version(), settings.chat())
+        : new HarnessItems(
+            task,
+            records.stream().map(placed -> placed.record().fields()).toList(),
+            settings.chat());
   }
 
   private void requireNoneOrPossible(int shots) {
@@ -143,7 +146,7 @@ final class ItemSetReader {
           }
 
           @Override
-          public String shot(int position, Scope document) {
+          public Shot shot(int position, Scope document) {
             return orPlaced(position, () -> asker.shot(document));
           }
 
@@ -258,7 +261,7 @@ final class ItemSetReader {
         problem = e.getMessage();
       }
     }
-    String shots = sampler == null ? "" : sampler.next(document);
+    List<Shot> shots = sampler == null ? List.of() : sampler.next(document);
     if (problem == null) {
       try {
         return asker.item(index, document, shots);

@@ -11,8 +11,10 @@ import org.cliffwatch.tasks.definition.TaskDefinition;
  * @param numFewshot shots before each question; where empty, as many as the definition says
  * @param fewshotData file or folder of the documents that shots are drawn from; null for the folder
  *     of the items
+ * @param chat how a chat model is asked; null for one that completes text
  */
-public record PromptSettings(PromptVersion version, OptionalInt numFewshot, String fewshotData) {
+public record PromptSettings(
+    PromptVersion version, OptionalInt numFewshot, String fewshotData, ChatPrompt chat) {
 
   /** Nothing before the questions, whatever the definition says. */
   public static final PromptSettings ZERO_SHOT =
@@ -23,6 +25,11 @@ public record PromptSettings(PromptVersion version, OptionalInt numFewshot, Stri
       throw new InvalidInputException(
           "num_fewshot: found " + numFewshot.getAsInt() + ", expected 0 or more");
     }
+  }
+
+  /** As a model is asked that completes text. */
+  public PromptSettings(PromptVersion version, OptionalInt numFewshot, String fewshotData) {
+    this(version, numFewshot, fewshotData, null);
   }
 
   /** As the definition says. */

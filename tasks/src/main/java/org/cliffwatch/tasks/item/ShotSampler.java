@@ -1,6 +1,8 @@
 package org.cliffwatch.tasks.item;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.cliffwatch.tasks.InvalidInputException;
 import org.cliffwatch.tasks.definition.FewShot;
@@ -28,11 +30,11 @@ final class ShotSampler {
     Scope document(int position);
 
     /**
-     * A document with its answer, as it stands before others.
+     * A document with its answer.
      *
      * @throws InvalidInputException where the prompt cannot be made of it
      */
-    String shot(int position, Scope document);
+    Shot shot(int position, Scope document);
 
     /** Where it comes from, for messages. */
     String place();
@@ -42,7 +44,7 @@ final class ShotSampler {
   private final FewShot how;
   private final Pool pool;
   private final Scope[] documents;
-  private final String[] texts;
+  private final Shot[] shots;
   private final MersenneTwister random = new MersenneTwister(SEED);
 
   /**
@@ -54,7 +56,7 @@ final class ShotSampler {
     this.how = how;
     this.pool = pool;
     this.documents = new Scope[pool.size()];
-    this.texts = new String[pool.size()];
+    this.shots = new Shot[pool.size()];
     boolean oneMore = how.leaveOneOut() && how.sampler() == FewShot.Sampler.DEFAULT;
     require(pool.size(), count, oneMore ? " and one to leave out" : "", oneMore ? 1 : 0);
   }
@@ -64,15 +66,15 @@ final class ShotSampler {
    *
    * @param item the item's document; null where it has none
    */
-  String next(Scope item) {
-    StringBuilder text = new StringBuilder();
+  List<Shot> next(Scope item) {
+    List<Shot> next = new ArrayList<>(count);
     for (int position : draw(item)) {
-      if (texts[position] == null) {
-        texts[position] = pool.shot(position, document(position));
+      if (shots[position] == null) {
+        shots[position] = pool.shot(position, document(position));
       }
-      text.append(texts[position]);
+      next.add(shots[position]);
     }
-    return text.toString();
+    return next;
   }
 
   private int[] draw(Scope item) {
@@ -110,17 +112,17 @@ final class ShotSampler {
     return documents[position];
   }
 
-  private void require(int found, int shots, String more, int extra) {
-    if (found < shots + extra) {
+  private void require(int found, int wanted, String more, int extra) {
+    if (found < wanted + extra) {
       throw new InvalidInputException(
           pool.place()
               + ": found "
               + found
               + (found == 1 ? " document" : " documents")
               + " to draw shots from, expected at least "
-              + (shots + extra)
+              + (wanted + extra)
               + ": num_fewshot "
-              + shots
+              + wanted
               + more);
     }
   }

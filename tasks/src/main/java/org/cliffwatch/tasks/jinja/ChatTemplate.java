@@ -130,34 +130,29 @@ public final class ChatTemplate {
   }
 
   /**
-   * The prompt of a question. A template that refuses a system message is asked without it, as
+   * The prompt of a conversation. A template that refuses a system message is asked without it, as
    * lm-evaluation-harness does.
    *
-   * @param system what a model is told before, or null
-   * @throws JinjaException where the template refuses the question too
+   * @param messages the system's first, if there is one
+   * @throws JinjaException where the template refuses the others too
    */
-  public String render(String system, String user) {
-    if (system != null && !system.isEmpty()) {
-      try {
-        return render(message("system", system), message("user", user));
-      } catch (JinjaException e) {
-        if (!e.isTemplates()) {
-          throw e;
-        }
+  public String render(List<ChatMessage> messages) {
+    try {
+      return rendered(messages);
+    } catch (JinjaException e) {
+      if (!e.isTemplates() || !messages.get(0).role().equals("system")) {
+        throw e;
       }
+      return rendered(messages.subList(1, messages.size()));
     }
-    return render(message("user", user));
   }
 
-  private String render(JsonNode... messages) {
-    Map<String, JsonNode> all = new HashMap<>(variables);
+  private String rendered(List<ChatMessage> messages) {
     ArrayNode list = JsonNodeFactory.instance.arrayNode();
-    list.addAll(List.of(messages));
+    messages.forEach(
+        message -> list.addObject().put("role", message.role()).put("content", message.content()));
+    Map<String, JsonNode> all = new HashMap<>(variables);
     all.put("messages", list);
     return template.render(all);
-  }
-
-  private static JsonNode message(String role, String content) {
-    return JsonNodeFactory.instance.objectNode().put("role", role).put("content", content);
   }
 }

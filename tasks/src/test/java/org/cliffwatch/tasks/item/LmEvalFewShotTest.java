@@ -11,12 +11,14 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.cliffwatch.tasks.Sha256;
 import org.cliffwatch.tasks.definition.PromptVersion;
 import org.cliffwatch.tasks.definition.TaskDefinition;
 import org.cliffwatch.tasks.definition.Tasks;
+import org.cliffwatch.tasks.jinja.ChatTemplate;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -140,12 +142,49 @@ class LmEvalFewShotTest {
         assertThat(item.targetHash()).as(asked).isEqualTo(same.get("target_hash").textValue());
       }
     }
+    asksAChatModelTheSame(task, golden, items.toString(), pool == null ? null : pool.toString());
+  }
+
+  /** Shots as turns of a conversation, and in the one question that there is. */
+  private static void asksAChatModelTheSame(
+      TaskDefinition task, JsonNode golden, String items, String pool) throws IOException {
+    ChatTemplate chatml = chatml();
+    for (Map.Entry<String, JsonNode> chat : golden.get("chat").properties()) {
+      String[] words = chat.getKey().split(" ", 2);
+      PromptSettings settings =
+          new PromptSettings(
+              PromptVersion.V1,
+              OptionalInt.of(Integer.parseInt(words[0])),
+              pool,
+              new ChatPrompt(ChatTemplate.DEFAULT, "Be brief.", words.length == 1));
+      ItemSet set = ItemSet.read(task, items, new LocalFiles(), settings, chat.getValue().size());
+      for (Item item : set.items()) {
+        assertThat(requests(item, request -> chatml.render(request.messages())))
+            .as("%s, %s shots, item %s", task.name(), chat.getKey(), item.index())
+            .isEqualTo(chat.getValue().get(item.index()).textValue());
+      }
+    }
+  }
+
+  private static ChatTemplate chatml() throws IOException {
+    try (InputStream in =
+        LmEvalFewShotTest.class.getResourceAsStream("/golden/chat-templates/renderings.json")) {
+      String source = JSON.readTree(in).at("/templates/chatml").toString();
+      return ChatTemplate.of(
+          "chatml",
+          ChatTemplate.DEFAULT,
+          Map.of("tokenizer_config.json", "{\"chat_template\": " + source + "}")::get);
+    }
   }
 
   private static String requests(Item item) {
+    return requests(item, ItemRequest::context);
+  }
+
+  private static String requests(Item item, Function<ItemRequest, String> prompt) {
     return Sha256.of(
         item.requests().stream()
-            .flatMap(request -> Stream.of(request.context(), request.continuation()))
+            .flatMap(request -> Stream.of(prompt.apply(request), request.continuation()))
             .collect(Collectors.joining("\0")));
   }
 

@@ -11,8 +11,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.TreeMap;
-import java.util.function.UnaryOperator;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.cliffwatch.tasks.InvalidInputException;
 import org.cliffwatch.tasks.definition.PromptVersion;
@@ -58,7 +59,7 @@ class LmEvalYamlTest {
     for (Item item : set.items()) {
       JsonNode row = rows.get(item.index());
       boolean rolling = row.get("requests").get(0).size() == 1;
-      JsonNode requests = requests(item, rolling, context -> context);
+      JsonNode requests = requests(item, rolling, ItemRequest::context);
       assertThat(PythonJson.line(requests)).isEqualTo(PythonJson.line(row.get("requests")));
       assertThat(item.target()).isEqualTo(row.get("target").textValue());
       assertThat(item.docHash()).isEqualTo(row.get("doc_hash").textValue());
@@ -75,14 +76,15 @@ class LmEvalYamlTest {
     }
   }
 
-  private static JsonNode requests(Item item, boolean rolling, UnaryOperator<String> prompt) {
+  private static JsonNode requests(
+      Item item, boolean rolling, Function<ItemRequest, String> prompt) {
     return JSON.valueToTree(
         item.requests().stream()
             .map(
                 r ->
                     rolling
                         ? List.of(r.continuation())
-                        : List.of(prompt.apply(r.context()), r.continuation()))
+                        : List.of(prompt.apply(r), r.continuation()))
             .toList());
   }
 
@@ -99,35 +101,34 @@ class LmEvalYamlTest {
             ChatTemplate.DEFAULT,
             Map.of("tokenizer_config.json", "{\"chat_template\": " + source + "}")::get);
     TaskDefinition task = Tasks.builtIn().including(GOLDEN).task(golden.getKey());
-    ItemSet set = read(task, json("docs.json").get(golden.getValue().get("docs").textValue()));
-    ChatPrompt chat = new ChatPrompt(ChatTemplate.DEFAULT, "Be brief.");
-    ChatPrompt told = new ChatPrompt(null, "Be brief.");
-    if (task.harness().source("description") != null) {
-      for (ChatPrompt prompt : List.of(chat, told)) {
-        assertThatThrownBy(() -> prompt.of(set))
-            .isInstanceOf(InvalidInputException.class)
-            .hasMessageContaining("found a description");
-      }
-      return;
-    }
+    JsonNode docs = json("docs.json").get(golden.getValue().get("docs").textValue());
+    ItemSet chat = read(task, docs, new ChatPrompt(ChatTemplate.DEFAULT, "Be brief.", true));
+    ItemSet told = read(task, docs, new ChatPrompt(null, "Be brief.", false));
     JsonNode rows = golden.getValue().get("rows");
     for (int index = 0; index < rows.size(); index++) {
       JsonNode row = rows.get(index);
       boolean rolling = row.get("requests").get(0).size() == 1;
-      JsonNode asked =
-          requests(
-              chat.of(set).items().get(index), rolling, user -> chatml.render("Be brief.", user));
+      JsonNode asked = requests(chat.items().get(index), rolling, r -> chatml.render(r.messages()));
       assertThat(PythonJson.line(asked)).isEqualTo(PythonJson.line(row.get("chat")));
-      assertThat(PythonJson.line(requests(told.of(set).items().get(index), rolling, c -> c)))
+      assertThat(PythonJson.line(requests(told.items().get(index), rolling, ItemRequest::context)))
           .isEqualTo(PythonJson.line(row.get("told")));
     }
   }
 
   private ItemSet read(TaskDefinition task, JsonNode docs) throws IOException {
+    return read(task, docs, null);
+  }
+
+  private ItemSet read(TaskDefinition task, JsonNode docs, ChatPrompt chat) throws IOException {
     StringBuilder lines = new StringBuilder();
     docs.forEach(doc -> lines.append(doc).append('\n'));
     Files.writeString(folder.resolve("validation-00000.jsonl"), lines);
-    return ItemSet.read(task, folder.toString(), new LocalFiles(), PromptVersion.V1, ItemSet.ALL);
+    return ItemSet.read(
+        task,
+        folder.toString(),
+        new LocalFiles(),
+        new PromptSettings(PromptVersion.V1, OptionalInt.empty(), null, chat),
+        ItemSet.ALL);
   }
 
   @Test
