@@ -17,7 +17,6 @@ import org.cliffwatch.quantizer.model.Calibrator;
 import org.cliffwatch.quantizer.model.Inventory;
 import org.cliffwatch.quantizer.scheme.Calibration;
 import org.cliffwatch.quantizer.scheme.CalibrationBlock;
-import org.cliffwatch.quantizer.tokenizer.Tokenizer;
 
 /**
  * Quantities of a checkpoint's layers, in one pass of text through it in float32.
@@ -98,11 +97,8 @@ public final class CheckpointAnalysis {
     return checkpoint.consistently(
         () -> {
           Inventory inventory = Inventory.of(checkpoint);
-          Tokenizer tokenizer = Tokenizer.open(checkpoint);
-          tokenizer.requireFits(checkpoint.tensor(inventory.embedding().name()));
-          int window = inventory.architecture().contextLength().orElse(Integer.MAX_VALUE);
           List<int[]> samples =
-              text.samples(new Calibration(null, length, null), tokenizer, window);
+              text.samples(new Calibration(null, length, null), checkpoint, inventory);
           samples = samples.subList(0, Math.min(SAMPLES, samples.size()));
           return of(inventory, samples, backend, threads, seed, progress);
         });

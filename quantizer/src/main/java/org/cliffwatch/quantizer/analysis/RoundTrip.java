@@ -10,17 +10,15 @@ final class RoundTrip {
   private double error;
   private double power;
   private long values;
+  private byte[] codes = {};
 
   /** Adds a row, {@code v[at .. at + n)}. */
   void add(float[] v, int at, int n) {
-    float largest = 0;
-    for (int i = 0; i < n; i++) {
-      largest = Math.max(largest, Math.abs(v[at + i]));
-    }
-    float scale = Vectorwise.scale(largest, Vectorwise.LEVELS_8_BIT);
+    codes = codes.length < n ? new byte[n] : codes;
+    float scale = Vectorwise.quantize(v, at, n, Vectorwise.LEVELS_8_BIT, codes, 0);
     for (int i = 0; i < n; i++) {
       double value = v[at + i];
-      double lost = value - (float) Math.rint(v[at + i] / scale) * scale;
+      double lost = value - codes[i] * scale;
       error += lost * lost;
       power += value * value;
     }

@@ -14,6 +14,8 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.checkpoint.Checkpoint;
+import org.cliffwatch.quantizer.model.Inventory;
 import org.cliffwatch.quantizer.scheme.Calibration;
 import org.cliffwatch.quantizer.tokenizer.Tokenizer;
 
@@ -79,6 +81,20 @@ public final class CalibrationText {
       throw new InvalidInputException(
           "%s: line %s: %s".formatted(origin, number, e.getOriginalMessage()), e);
     }
+  }
+
+  /**
+   * As {@link #samples(Calibration, Tokenizer, int)}, by a checkpoint's own tokenizer and window.
+   *
+   * @param inventory of the checkpoint
+   * @throws InvalidInputException also where its tokenizer cannot be read or has tokens that it
+   *     does not embed
+   */
+  public List<int[]> samples(Calibration calibration, Checkpoint checkpoint, Inventory inventory) {
+    Tokenizer tokenizer = Tokenizer.open(checkpoint);
+    tokenizer.requireFits(checkpoint.tensor(inventory.embedding().name()));
+    int window = inventory.architecture().contextLength().orElse(Integer.MAX_VALUE);
+    return samples(calibration, tokenizer, window);
   }
 
   /**

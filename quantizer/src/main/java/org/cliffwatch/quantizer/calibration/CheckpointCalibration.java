@@ -11,7 +11,6 @@ import org.cliffwatch.quantizer.model.Inventory;
 import org.cliffwatch.quantizer.scheme.Calibration;
 import org.cliffwatch.quantizer.scheme.Findings;
 import org.cliffwatch.quantizer.scheme.Precision;
-import org.cliffwatch.quantizer.tokenizer.Tokenizer;
 
 /** Text → what precisions of a checkpoint are made with. */
 public final class CheckpointCalibration {
@@ -49,10 +48,7 @@ public final class CheckpointCalibration {
     return checkpoint.consistently(
         () -> {
           Inventory inventory = Inventory.of(checkpoint);
-          Tokenizer tokenizer = Tokenizer.open(checkpoint);
-          tokenizer.requireFits(checkpoint.tensor(inventory.embedding().name()));
-          int window = inventory.architecture().contextLength().orElse(Integer.MAX_VALUE);
-          List<int[]> samples = text.samples(calibration, tokenizer, window);
+          List<int[]> samples = text.samples(calibration, checkpoint, inventory);
           try (Calibrator calibrator =
               new Calibrator(inventory, backend, samples, threads, progress)) {
             return calibrator.find(precisions);

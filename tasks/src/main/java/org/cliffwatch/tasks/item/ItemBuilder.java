@@ -102,18 +102,18 @@ final class ItemBuilder implements Asker {
     // One for all choices: with many shots it is what an item's memory goes into.
     Preface.Asked shared = task.multipleInput() ? null : before.ask(PythonJson.text(context));
     String delimiter = before.choiceDelimiter(DELIMITER);
+    String answer = PythonJson.text(target);
     JsonNode right = rightAnswers(scope, choices.size());
     List<ItemRequest> requests = new ArrayList<>();
     for (int i = 0; i < choices.size(); i++) {
       Boolean rightAnswer = right == null ? null : (Boolean) (right.get(i).intValue() == 1);
       requests.add(
           task.multipleInput()
-              ? request(before.ask(choices.get(i)), delimiter, PythonJson.text(target), rightAnswer)
-              : request(shared, delimiter, choices.get(i), rightAnswer));
+              ? asked(before.ask(choices.get(i)), delimiter + answer, answer, rightAnswer)
+              : asked(shared, delimiter + choices.get(i), choices.get(i), rightAnswer));
     }
     int gold = gold(task.multipleInput() ? context : target, choices);
-    return item(
-        index, gold, requests, PythonJson.text(target), scope.doc(), requests.get(0).context());
+    return item(index, gold, requests, answer, scope.doc(), requests.get(0).context());
   }
 
   private Preface preface(Scope scope, List<Shot> shots) {
@@ -174,11 +174,6 @@ final class ItemBuilder implements Asker {
       throw new PromptException("found no choices, expected at least one");
     }
     return choices;
-  }
-
-  private static ItemRequest request(
-      Preface.Asked asked, String delimiter, String choice, Boolean rightAnswer) {
-    return asked(asked, delimiter + choice, choice, rightAnswer);
   }
 
   /**

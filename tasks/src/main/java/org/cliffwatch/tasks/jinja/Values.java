@@ -427,8 +427,9 @@ final class Values {
         case "//" ->
             real
                 ? Math.floor(divided(real(a), real(b)))
-                : (Object) floorDiv(integer(a), integer(b));
-        case "%" -> real ? modulo(real(a), real(b)) : (Object) floorMod(integer(a), integer(b));
+                : (Object) Math.floorDiv(integer(a), integer(b));
+        case "%" ->
+            real ? modulo(real(a), real(b)) : (Object) Math.floorMod(integer(a), integer(b));
         case "**" -> real || integer(b) < 0 ? powered(real(a), real(b)) : power(a, b);
         default -> throw new IllegalArgumentException(operator);
       };
@@ -442,14 +443,6 @@ final class Values {
       throw new ArithmeticException("division by zero");
     }
     return a / b;
-  }
-
-  private static long floorDiv(long a, long b) {
-    return Math.floorDiv(a, b);
-  }
-
-  private static long floorMod(long a, long b) {
-    return Math.floorMod(a, b);
   }
 
   /** Python's, whose sign is the divisor's. */

@@ -166,7 +166,7 @@ class LmEvalFewShotTest {
     }
   }
 
-  private static ChatTemplate chatml() throws IOException {
+  static ChatTemplate chatml() throws IOException {
     try (InputStream in =
         LmEvalFewShotTest.class.getResourceAsStream("/golden/chat-templates/renderings.json")) {
       String source = JSON.readTree(in).at("/templates/chatml").toString();

@@ -91,15 +91,7 @@ class LmEvalYamlTest {
   @ParameterizedTest
   @MethodSource("tasks")
   void asksAChatModelTheSame(Map.Entry<String, JsonNode> golden) throws IOException {
-    String source =
-        JSON.readTree(Files.readString(GOLDEN.resolve("../chat-templates/renderings.json")))
-            .at("/templates/chatml")
-            .toString();
-    ChatTemplate chatml =
-        ChatTemplate.of(
-            "chatml",
-            ChatTemplate.DEFAULT,
-            Map.of("tokenizer_config.json", "{\"chat_template\": " + source + "}")::get);
+    ChatTemplate chatml = LmEvalFewShotTest.chatml();
     TaskDefinition task = Tasks.builtIn().including(GOLDEN).task(golden.getKey());
     JsonNode docs = json("docs.json").get(golden.getValue().get("docs").textValue());
     ItemSet chat = read(task, docs, new ChatPrompt(ChatTemplate.DEFAULT, "Be brief.", true));
