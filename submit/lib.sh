@@ -112,13 +112,21 @@ cliffwatch_properties() {
     if [ "${BASH_REMATCH[1]}" = spark.master ]; then
       master="${master:-${BASH_REMATCH[2]}}"
     else
-      spark+=(--conf "${BASH_REMATCH[1]}=${BASH_REMATCH[2]}")
+      cliffwatch_setting "${BASH_REMATCH[1]}=${BASH_REMATCH[2]}"
     fi
   done < "$1"
 }
 
+# cliffwatch_setting KEY=VALUE: a setting for spark-submit. The driver's heap is this process's, for which
+# the launcher of a stock Spark looks at the setting, and without one we do.
+cliffwatch_setting() {
+  spark+=(--conf "$1")
+  [[ "$1" =~ ^spark\.driver\.memory=([0-9]+)([kKmMgGtT]?)[bB]?$ ]] || return 0
+  SPARK_DRIVER_MEMORY="${BASH_REMATCH[1]}${BASH_REMATCH[2]:-m}"
+}
+
 # cliffwatch_spark MAIN ARGS...: a main class through spark-submit, which gets --master, --deploy-mode,
-# --conf and --properties-file among ARGS; SPARK_SUBMIT_OPTS reaches the driver's JVM.
+# --driver-memory, --conf and --properties-file among ARGS; SPARK_SUBMIT_OPTS reaches the driver's JVM.
 cliffwatch_spark() {
   cliffwatch_build
   local main="$1"
@@ -140,8 +148,10 @@ cliffwatch_spark() {
       --deploy-mode=*) spark+=("$1"); shift ;;
       --properties-file) cliffwatch_properties "${2:?--properties-file needs a file}"; shift 2 ;;
       --properties-file=*) cliffwatch_properties "${1#--properties-file=}"; shift ;;
-      --conf) spark+=(--conf "${2:?--conf needs key=value}"); shift 2 ;;
-      --conf=*) spark+=(--conf "${1#--conf=}"); shift ;;
+      --conf) cliffwatch_setting "${2:?--conf needs key=value}"; shift 2 ;;
+      --conf=*) cliffwatch_setting "${1#--conf=}"; shift ;;
+      --driver-memory) cliffwatch_setting "spark.driver.memory=${2:?--driver-memory needs a size, such as 4g}"; shift 2 ;;
+      --driver-memory=*) cliffwatch_setting "spark.driver.memory=${1#--driver-memory=}"; shift ;;
       *) own+=("$1"); shift ;;
     esac
   done

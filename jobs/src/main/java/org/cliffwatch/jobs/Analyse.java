@@ -36,8 +36,8 @@ import picocli.CommandLine.Option;
     },
     footer = {
       "",
-      "submit/analyse.sh also takes --master M, --deploy-mode D, --conf KEY=VALUE and",
-      "--properties-file FILE, as spark-submit does: submit/clusters.md.",
+      "submit/analyse.sh also takes --master M, --deploy-mode D, --driver-memory M, --conf KEY=VALUE",
+      "and --properties-file FILE, as spark-submit does: submit/clusters.md.",
       "",
       "Example:",
       "  analyse.sh --suite conf/suites/demo.yaml --calibration data/microworld/calibration.jsonl \\",

@@ -35,8 +35,8 @@ import picocli.CommandLine.Option;
     },
     footer = {
       "",
-      "submit/evaluate.sh also takes --master M, --deploy-mode D, --conf KEY=VALUE and"
-          + " --properties-file FILE, as spark-submit does: submit/clusters.md.",
+      "submit/evaluate.sh also takes --master M, --deploy-mode D, --driver-memory M,"
+          + " --conf KEY=VALUE and --properties-file FILE, as spark-submit does: submit/clusters.md.",
       "",
       "Examples:",
       "  evaluate.sh --suite conf/suites/demo.yaml --output out",

@@ -50,8 +50,8 @@ import picocli.CommandLine.Option;
     },
     footer = {
       "",
-      "submit/nightly.sh also takes --master M, --deploy-mode D, --conf KEY=VALUE and",
-      "--properties-file FILE, as spark-submit does: submit/clusters.md.",
+      "submit/nightly.sh also takes --master M, --deploy-mode D, --driver-memory M, --conf KEY=VALUE",
+      "and --properties-file FILE, as spark-submit does: submit/clusters.md.",
       "",
       "Examples:",
       "  nightly.sh --suite conf/suites/demo.yaml --output out --accept",

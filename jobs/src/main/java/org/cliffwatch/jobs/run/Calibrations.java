@@ -45,7 +45,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>One Spark task a checkpoint and pass: precisions that can share one do ({@link
  * org.cliffwatch.quantizer.model.Calibrator}). Each costs about samples · length tokens of scoring
- * in float32 a pass, and one file a precision; nothing of it passes the driver.
+ * in float32 a pass, and one file a precision; nothing of it passes the driver. On the heap a pass
+ * keeps what the Calibrator says; where that is too much, its precisions fail and the others go on.
  */
 final class Calibrations {
   private static final Logger LOG = LoggerFactory.getLogger(Calibrations.class);

@@ -353,9 +353,17 @@ final class UnitScorer implements Serializable {
       root = root.getCause();
     }
     String first = String.valueOf(root.getMessage()).lines().findFirst().orElse("");
-    return root instanceof OutOfMemoryError
-        ? "not enough memory on the executor: " + first
-        : root instanceof StorageException ? first : root.getClass().getSimpleName() + ": " + first;
+    if (root instanceof OutOfMemoryError) {
+      return String.format(
+          Locale.ROOT,
+          "not enough memory on the executor: %s (%d MiB: spark.executor.memory, of a local run"
+              + " spark.driver.memory)",
+          first,
+          Runtime.getRuntime().maxMemory() >> 20);
+    }
+    return root instanceof StorageException
+        ? first
+        : root.getClass().getSimpleName() + ": " + first;
   }
 
   private ScorerCache.Lease lease(Visit visit, Precision precision) {
