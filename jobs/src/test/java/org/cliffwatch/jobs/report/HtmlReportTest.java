@@ -7,9 +7,12 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
+import java.util.ArrayList;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -31,6 +34,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class HtmlReportTest {
   private static final String HOSTILE =
@@ -339,6 +344,79 @@ class HtmlReportTest {
           MessageDigest.getInstance("SHA-256").digest(script.getBytes(StandardCharsets.UTF_8));
       assertThat(policy).contains("'sha256-" + Base64.getEncoder().encodeToString(digest) + "'");
     }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "screen, light, 1280",
+    "screen, dark, 1280",
+    "screen, light, 375",
+    "print, light, 1000"
+  })
+  void aBrowserShowsItAllAndAsksForNothing(String media, String scheme, int width)
+      throws Exception {
+    Path file = folder.resolve("hostile.html");
+    Files.writeString(file, Page.of("<i>suite</i>", Page.json(all)));
+    try (Browser browser = new Browser(folder.resolve("profile-" + media + scheme + width))) {
+      browser.command(
+          "Emulation.setDeviceMetricsOverride",
+          Map.of("width", width, "height", 900, "deviceScaleFactor", 1, "mobile", width < 500));
+      browser.command(
+          "Emulation.setEmulatedMedia",
+          Map.of(
+              "media",
+              media,
+              "features",
+              List.of(Map.of("name", "prefers-color-scheme", "value", scheme))));
+      browser.open(file.toUri());
+      // Figures are drawn as they come into sight.
+      browser.evaluate(
+          """
+          (async () => {
+            document.querySelectorAll("details").forEach(each => each.open = true);
+            for (let y = 0; y < document.body.scrollHeight; y += 300) {
+              scrollTo(0, y);
+              await new Promise(done => requestAnimationFrame(() => setTimeout(done, 20)));
+            }
+          })()""");
+      assertThat(browser.evaluate("document.querySelectorAll('.chart').length").asInt())
+          .isPositive();
+      assertThat(
+              browser.evaluate("document.querySelectorAll('.chart:not(:has(svg))').length").asInt())
+          .isZero();
+      assertThat(browser.evaluate("document.title").asText()).isEqualTo("<i>suite</i>");
+      assertThat(browser.evaluate("document.body.textContent").asText()).contains(HOSTILE);
+      assertThat(
+              browser.evaluate("document.querySelectorAll('img, i, iframe, link').length").asInt())
+          .isZero();
+      assertThat(browser.evaluate("document.documentElement.scrollWidth - innerWidth").asInt())
+          .isNotPositive();
+      assertThat(browser.events("Network.requestWillBeSent"))
+          .extracting(sent -> sent.at("/request/url").asText())
+          .allMatch(url -> url.equals(file.toUri().toString()) || url.startsWith("data:"));
+      assertThat(browser.events("Runtime.exceptionThrown")).isEmpty();
+      assertThat(browser.events("Page.javascriptDialogOpening")).isEmpty();
+      assertThat(browser.events("Log.entryAdded")).isEmpty();
+      if (media.equals("screen")) {
+        assertThat(violations(browser)).isEmpty();
+      }
+    }
+  }
+
+  /** What axe-core finds: WCAG 2.2 A and AA, and its best practices. */
+  private static List<String> violations(Browser browser) throws Exception {
+    try (InputStream axe = HtmlReportTest.class.getResourceAsStream("/axe.min.js")) {
+      browser.evaluate(new String(axe.readAllBytes(), StandardCharsets.UTF_8) + "; true");
+    }
+    JsonNode found =
+        browser.evaluate(
+            """
+            axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+              .then(result => result.violations.map(v =>
+                `${v.id}: ${v.nodes.slice(0, 3).map(n => n.target + " " + n.failureSummary).join(" | ")}`))""");
+    List<String> violations = new ArrayList<>();
+    found.forEach(each -> violations.add(each.asText()));
+    return violations;
   }
 
   private static List<String> elements(String pattern, String page) {
