@@ -96,13 +96,28 @@ public enum Element {
     return bits;
   }
 
+  /** Whether its numbers are floats, and not integers or integers with binary places. */
+  public boolean isFloat() {
+    return isFloat;
+  }
+
+  /** Binary places of an integer, or bits of a float's mantissa. */
+  public int places() {
+    return places;
+  }
+
+  /** The exponent of the smallest normal float; of others 0. */
+  public int smallestExponent() {
+    return smallest;
+  }
+
   /** The smallest number. */
-  float low() {
+  public float low() {
     return low;
   }
 
   /** The largest number. */
-  float high() {
+  public float high() {
     return high;
   }
 

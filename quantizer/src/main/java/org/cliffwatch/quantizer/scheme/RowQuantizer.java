@@ -107,6 +107,21 @@ public record RowQuantizer(
     return scaling == Scaling.OUTLIERS && Math.abs(FloatType.FLOAT16.round(x)) >= scale;
   }
 
+  /** The least magnitude that {@link #isOutlier}; rounding to float16 keeps the order. */
+  public float leastOutlier() {
+    int least = 0;
+    int some = Float.floatToRawIntBits(Float.POSITIVE_INFINITY);
+    while (least < some) {
+      int middle = (least + some) >>> 1;
+      if (isOutlier(Float.intBitsToFloat(middle))) {
+        some = middle;
+      } else {
+        least = middle + 1;
+      }
+    }
+    return Float.intBitsToFloat(least);
+  }
+
   /** Whether some inputs may be {@link #isOutlier}. */
   public boolean hasOutliers() {
     return scaling == Scaling.OUTLIERS;
@@ -120,13 +135,12 @@ public record RowQuantizer(
   }
 
   /**
-   * Up to which magnitude of a row x̂ is the integer nearest to x / {@link #scale}, half to even,
-   * times the scale, and no end of the element's range is met; NaN where scales are a row's own or
-   * elements no integers.
+   * The quantizer of a row, its global scale known.
+   *
+   * @param magnitude the row's largest
    */
-  public float unclamped() {
-    boolean isOneGrid = scaling == Scaling.STATIC && symmetric && element.isInteger();
-    return isOneGrid ? element.high() * scale : Float.NaN;
+  public RowQuantizer ofRow(float magnitude) {
+    return scaling == Scaling.ROW_GLOBAL ? withGlobal(global(magnitude)) : this;
   }
 
   /**
@@ -137,7 +151,7 @@ public record RowQuantizer(
    */
   public void apply(float[] x, int at, int n, float[] out, int to) {
     if (scaling == Scaling.ROW_GLOBAL) {
-      withGlobal(global(Schemes.largestMagnitude(x, at, n))).apply(x, at, n, out, to);
+      ofRow(Schemes.largestMagnitude(x, at, n)).apply(x, at, n, out, to);
       return;
     }
     int step = group == 0 ? n : group;
@@ -212,24 +226,33 @@ public record RowQuantizer(
     if (!Float.isFinite(magnitude)) {
       return new Grid(Float.NaN, 0);
     }
+    if (scaling == Scaling.RANGE && !symmetric) {
+      return asymmetric(min, max);
+    }
+    return new Grid(symmetricScale(magnitude), zero);
+  }
+
+  /**
+   * The scale of a symmetric group whose largest magnitude this is; NaN where that is not finite.
+   */
+  public float symmetricScale(float magnitude) {
+    if (!Float.isFinite(magnitude)) {
+      return Float.NaN;
+    }
     return switch (scaling) {
-      case STATIC -> new Grid(scale, zero);
-      case RANGE -> symmetric ? new Grid(symmetricScale(magnitude), 0) : asymmetric(min, max);
-      case POWER_OF_TWO -> new Grid(powerOfTwo(magnitude), 0);
-      case FLOOR -> new Grid(floor(magnitude), 0);
-      case GLOBAL -> {
-        float local = Element.E4M3.round(scale * (magnitude / element.high()));
-        yield new Grid((local == 0 ? SMALLEST_E4M3 : local) / scale, 0);
-      }
+      case STATIC -> scale;
+      case RANGE -> positive(magnitude / ((element.high() - element.low()) / 2), SMALLEST);
+      case POWER_OF_TWO -> powerOfTwo(magnitude);
+      case FLOOR -> floor(magnitude);
+      case GLOBAL ->
+          positive(Element.E4M3.round(scale * (magnitude / element.high())), SMALLEST_E4M3) / scale;
       case ROW_GLOBAL -> throw new IllegalStateException("a group has no global scale of its own");
       case OUTLIERS -> throw new IllegalStateException("widened codes lack the outliers");
     };
   }
 
-  /** The scale of a symmetric group whose largest magnitude this is. */
-  float symmetricScale(float magnitude) {
-    float s = magnitude / ((element.high() - element.low()) / 2);
-    return s == 0 ? SMALLEST : s;
+  private static float positive(float s, float smallest) {
+    return s == 0 ? smallest : s;
   }
 
   private Grid asymmetric(float min, float max) {

@@ -15,6 +15,7 @@ import org.cliffwatch.quantizer.kernel.Stage;
 import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.kernel.vector.RowPacker;
 import org.cliffwatch.quantizer.kernel.vector.TileReader;
+import org.cliffwatch.quantizer.kernel.vector.VectorQuantizer;
 import org.cliffwatch.quantizer.kernel.vector.VectorRounding;
 import org.cliffwatch.quantizer.scheme.Blocks;
 import org.cliffwatch.quantizer.scheme.CodedWeight;
@@ -151,7 +152,7 @@ final class CodedLinear implements Linear {
       if (inputs == null) {
         pack(matmul.product(), x, at, width, source, t * rowBytes);
       } else {
-        inputs.apply(x, at, width, quantized, 0);
+        VectorQuantizer.apply(inputs, x, at, width, quantized, 0);
         VectorRounding.round(compute, quantized, 0, width);
         pack(matmul.product(), quantized, 0, width, source, t * rowBytes);
       }

@@ -13,6 +13,7 @@ import org.cliffwatch.quantizer.kernel.OutlierLinear;
 import org.cliffwatch.quantizer.kernel.Projection;
 import org.cliffwatch.quantizer.kernel.VocabularyHead;
 import org.cliffwatch.quantizer.kernel.WeightRows;
+import org.cliffwatch.quantizer.kernel.vector.VectorColumns;
 import org.cliffwatch.quantizer.kernel.vector.VectorOperations;
 import org.cliffwatch.quantizer.scheme.LinearForm;
 import org.cliffwatch.quantizer.scheme.Precision;
@@ -83,7 +84,10 @@ final class OneDnnBackend extends HostBackend {
         layers.add(packing.pack(form));
       }
       return OutlierLinear.around(
-          new OneDnnLinear(workspaces, projections, layers, compute), forms, compute);
+          new OneDnnLinear(workspaces, projections, layers, compute),
+          forms,
+          compute,
+          VectorColumns::new);
     } catch (RuntimeException | Error e) {
       layers.forEach(parts -> parts.forEach(Layer::close));
       throw e;

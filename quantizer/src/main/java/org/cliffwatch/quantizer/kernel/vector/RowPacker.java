@@ -127,37 +127,39 @@ public final class RowPacker {
     return scale;
   }
 
-  /** As {@link #quantize(float[], int, int, ByteBuffer, int)}, as a checkpoint has it done. */
+  /** As {@link #quantize(float[], int, int, ByteBuffer, int)}, as a quantizer has it done. */
   public static float quantize(
       RowQuantizer quantizer, float[] x, int at, int n, ByteBuffer codes, int to) {
-    byte[] row = new byte[width(n, 8)];
-    float scale = quantizer.codes(x, at, n, row, 0);
-    place(row, codes, to);
+    float[] row = new float[width(n, 8)];
+    float scale = VectorQuantizer.codes(quantizer, x, at, n, row);
+    quantizeGroups(row, 0, row.length, 1, codes, to);
     return scale;
   }
 
   /**
-   * As {@link #quantizeToFloat32(float[], int, int, ByteBuffer, int, int)}, as a checkpoint has it
+   * As {@link #quantizeToFloat32(float[], int, int, ByteBuffer, int, int)}, as a quantizer has it
    * done.
    */
   public static float quantizeToFloat32(
       RowQuantizer quantizer, float[] x, int at, int n, ByteBuffer codes, int to, int width) {
-    byte[] row = new byte[width];
-    float scale = quantizer.codes(x, at, n, row, 0);
-    for (int c = 0; c < width; c++) {
-      codes.putFloat(to + Float.BYTES * c, row[c]);
-    }
+    float[] row = new float[width];
+    float scale = VectorQuantizer.codes(quantizer, x, at, n, row);
+    float32(row, 0, width, codes, to);
     return scale;
   }
 
   /** The bits of max |x|: as ints, magnitudes of floats keep their order, NaN above infinity. */
-  private static int maxMagnitude(float[] x, int at, int n) {
+  static int maxMagnitude(float[] x, int at, int n) {
     int whole = n - n % (2 * LANES);
     IntVector a = IntVector.zero(VectorMath.INTS);
     IntVector b = a;
     for (int i = 0; i < whole; i += 2 * LANES) {
       a = a.max(load(x, at + i).reinterpretAsInts().and(MAGNITUDE));
       b = b.max(load(x, at + i + LANES).reinterpretAsInts().and(MAGNITUDE));
+    }
+    if (whole <= n - LANES) {
+      a = a.max(load(x, at + whole).reinterpretAsInts().and(MAGNITUDE));
+      whole += LANES;
     }
     int max = a.max(b).reduceLanes(VectorOperators.MAX);
     for (int i = whole; i < n; i++) {
@@ -208,31 +210,12 @@ public final class RowPacker {
     }
   }
 
-  /**
-   * Quantizes a row and widens it again as {@link RowQuantizer#apply} does, but for the sign of
-   * what becomes zero.
-   */
+  /** Quantizes a row and widens it again as {@link RowQuantizer#apply} does. */
   public static void quantizeAndWiden(
       RowQuantizer quantizer, float[] x, int at, int n, ByteBuffer out, int to) {
-    float max = Float.intBitsToFloat(maxMagnitude(x, at, n));
-    // Not for NaN, nor where there is no such bound.
-    if (!(max <= quantizer.unclamped())) {
-      float[] row = new float[n];
-      quantizer.apply(x, at, n, row, 0);
-      float32(row, 0, n, out, to);
-      return;
-    }
-    float scale = quantizer.scale();
-    FloatVector s = constant(scale);
-    int whole = n - n % LANES;
-    for (int i = 0; i < whole; i += LANES) {
-      FloatVector code = load(x, at + i).div(s).add(ROUNDER).sub(ROUNDER);
-      code.mul(s).intoByteBuffer(out, to + Float.BYTES * i, ORDER);
-    }
-    for (int i = whole; i < n; i++) {
-      float code = x[at + i] / scale + ROUNDER - ROUNDER;
-      out.putFloat(to + Float.BYTES * i, code * scale);
-    }
+    float[] row = new float[n];
+    VectorQuantizer.apply(quantizer, x, at, n, row, 0);
+    float32(row, 0, n, out, to);
   }
 
   /** Copies a row as it is. */
