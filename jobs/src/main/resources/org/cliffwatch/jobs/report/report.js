@@ -138,7 +138,6 @@
   const color = name => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
   const colorOf = index => color("c" + index % 8);
   const SYMBOLS = ["circle", "triangle", "rect", "diamond", "roundRect", "pin", "arrow"];
-  const DASHES = ["solid", "dashed", "dotted", [8, 3, 2, 3]];
 
   /**
    * A figure: drawn when it comes into view, again in other colours, at other sizes and for print.
@@ -146,11 +145,11 @@
    */
   function figure(title, caption, name, option, {controls = null, height = null} = {}) {
     const box = element("div", {class: "chart", role: "img", "aria-label": `${title}. ${caption} The table below holds the same numbers.`});
-    if (height) box.style.height = height();
+    if (height) box.style.height = height(box.clientWidth);
     const chart = {
       instance: null,
       draw() {
-        if (height) box.style.height = height();
+        if (height) box.style.height = height(box.clientWidth);
         chart.instance?.dispose();
         chart.instance = echarts.init(box, null, {renderer: "svg"});
         chart.instance.setOption(themed(option(box.clientWidth)));
@@ -187,17 +186,19 @@
     };
     const merged = part => ({...axis, ...part, axisLabel: {...axis.axisLabel, ...part.axisLabel},
       splitLine: {...axis.splitLine, ...part.splitLine}});
+    const grid = {left: 16, right: 20, top: 36, bottom: 56, outerBoundsMode: "same"};
+    const each = (parts, made) => Array.isArray(parts) ? parts.map(made) : made(parts);
     return {
       animation: false,
       textStyle: {color: color("ink"), fontFamily: getComputedStyle(document.body).fontFamily},
       ...option,
       legend: option.legend === null ? undefined : {type: "scroll", bottom: 0, textStyle: {color: color("ink")},
         pageTextStyle: {color: color("ink")}, pageIconColor: color("link"), inactiveColor: color("rule"), ...option.legend},
-      grid: {left: 16, right: 20, top: 36, bottom: 56, outerBoundsMode: "same", ...option.grid},
+      grid: each(option.grid, part => ({...grid, ...part})),
       tooltip: {trigger: "item", confine: true, backgroundColor: color("raised"), borderColor: color("rule"),
         textStyle: {color: color("ink")}, ...option.tooltip},
-      xAxis: merged(option.xAxis),
-      yAxis: merged(option.yAxis),
+      xAxis: each(option.xAxis, merged),
+      yAxis: each(option.yAxis, merged),
     };
   }
 
@@ -230,41 +231,63 @@
         ...behind(title, "by-step").filter(Boolean));
     }
     const metrics = metricsFirst(found.map(row => row.metric));
-    const compared = distinct(found.map(row => row.precision));
+    const compared = distinct(found.map(row => row.precision)).sort();
+    const steps = distinct(found.map(row => row.step)).sort((a, b) => a - b);
+    const [least, most] = [steps[0], steps.at(-1)];
+    const isLog = least > 0 && most >= 50 * least;
+    const place = (step, shift) => isLog ? step * (most / least) ** shift : step + (most - least) * shift;
     let metric = metrics[0], model = "";
+    const shown = () => found.filter(row => row.metric === metric && (!model || row.model === model));
+    const columns = width => Math.max(1, Math.min(compared.length, Math.floor(width / 225)));
+    const PANEL = 230;
+    const MOST_NAMED = 3; // whose names have room beside the ends of their lines
     const made = figure(title,
-      "Mean over the tasks, relative to the baseline precision, with 95 % intervals. Colours are models; dashes and marks are precisions.",
-      "by-step", () => {
-        const lines = new Map();
-        for (const row of found) {
-          if (row.metric !== metric || (model && row.model !== model)) continue;
-          const name = row.model + " " + row.precision;
-          if (!lines.has(name)) lines.set(name, []);
-          lines.get(name).push(row);
-        }
-        const steps = found.map(row => row.step);
-        const apart = 0.006 * (Math.max(...steps) - Math.min(...steps));
-        const series = [...lines].flatMap(([name, of], index) => {
-          const paint = colorOf(models.indexOf(of[0].model));
-          const kind = compared.indexOf(of[0].precision);
-          const shift = apart * (index - (lines.size - 1) / 2);
-          const points = of.map(row => ({x: row.step + shift, low: row.rel_pct_low, high: row.rel_pct_high}));
+      "Mean over the tasks, relative to the baseline precision, with 95 % intervals. A panel a precision; colours and marks are models.",
+      "by-step", width => {
+        const of = shown();
+        const named = distinct(of.map(row => row.model));
+        const ends = of.flatMap(row => [row.rel_pct, row.rel_pct_low ?? row.rel_pct, row.rel_pct_high ?? row.rel_pct]);
+        const range = {min: Math.min(0, ...ends), max: Math.max(0, ...ends)};
+        const isNamed = named.length > 1 && named.length <= MOST_NAMED;
+        const right = isNamed ? 24 + 6.5 * Math.max(...named.map(name => name.length)) : 20;
+        const across = columns(width);
+        const wide = (width - 44 - right) / across;
+        const where = index => ({left: 44 + wide * (index % across), top: 40 + PANEL * Math.floor(index / across)});
+        const series = compared.flatMap((precision, panel) => named.flatMap((name, index) => {
+          const line = of.filter(row => row.precision === precision && row.model === name);
+          const paint = colorOf(models.indexOf(name));
+          const shift = 0.008 * (index - (named.length - 1) / 2);
+          const points = line.map(row => ({x: place(row.step, shift), low: row.rel_pct_low, high: row.rel_pct_high}));
+          const isLast = panel % across === across - 1 || panel === compared.length - 1;
           return [
-            {name, type: "line", symbol: SYMBOLS[kind % SYMBOLS.length], symbolSize: 8, color: paint, z: 2,
-              lineStyle: {color: paint, type: DASHES[kind % DASHES.length], width: 1.6},
-              data: of.map((row, i) => ({value: [points[i].x, row.rel_pct], row}))},
-            intervals(name, points, paint),
+            {name, type: "line", color: paint, symbol: SYMBOLS[index % SYMBOLS.length], symbolSize: 8, z: 2,
+              xAxisIndex: panel, yAxisIndex: panel, lineStyle: {color: paint, width: 1.6},
+              endLabel: {show: isNamed && isLast, formatter: name, color: paint}, labelLayout: {moveOverlap: "shiftY"},
+              data: line.map((row, i) => ({value: [points[i].x, row.rel_pct], row}))},
+            {...intervals(name, points, paint), xAxisIndex: panel, yAxisIndex: panel},
           ];
-        });
+        }));
         return {
-          xAxis: {type: "value", name: "training step", nameLocation: "middle", nameGap: 26, scale: true, splitLine: {show: false}},
-          yAxis: {type: "value", name: metric + ": change, %", nameLocation: "end", nameTextStyle: {align: "left", color: color("faint")}},
+          legend: named.length > MOST_NAMED ? {} : null,
+          title: compared.map((precision, index) => ({text: precision, ...where(index), top: where(index).top - 26,
+            textStyle: {color: color("ink"), fontSize: 13}})),
+          grid: compared.map((precision, index) => ({...where(index), right: undefined, bottom: undefined,
+            width: wide - 16, height: PANEL - 80, outerBoundsMode: "none"})),
+          xAxis: compared.map((precision, index) => ({gridIndex: index, type: isLog ? "log" : "value", name: "training step",
+            logBase: steps.every(step => Number.isInteger(Math.log2(step))) ? 2 : 10, min: place(least, -0.03), max: place(most, 0.03),
+            axisLabel: {hideOverlap: true, showMinLabel: false, showMaxLabel: false}, axisLine: {onZero: false},
+            nameLocation: "middle", nameGap: 26, splitLine: {show: false}})),
+          yAxis: compared.map((precision, index) => ({gridIndex: index, type: "value", ...range, axisLabel: {show: index % across === 0,
+            showMinLabel: range.min === 0, showMaxLabel: range.max === 0}, axisLine: {show: true},
+            name: index === 0 ? metric + ": change, %" : "", nameGap: 30, nameTextStyle: {align: "left", color: color("faint")}})),
           series,
-          tooltip: {formatter: p => p.data.row ? tip(p.seriesName, "step " + p.data.row.step, metric + " " + number(p.data.row.value), change(p.data.row)) : ""},
+          tooltip: {formatter: p => p.data.row ? tip(`${p.seriesName} ${p.data.row.precision}`, "step " + p.data.row.step,
+            metric + " " + number(p.data.row.value), change(p.data.row)) : ""},
         };
-      }, {controls: element("div", {class: "controls"},
-        choice("Metric", metrics.map(m => [m, m]), value => { metric = value; made.redraw(); }),
-        choice("Model", [["", "all"], ...distinct(found.map(row => row.model)).map(m => [m, m])], value => { model = value; made.redraw(); }))});
+      }, {height: width => 40 + PANEL * Math.ceil(compared.length / columns(width)) + (distinct(shown().map(row => row.model)).length > MOST_NAMED ? 30 : 0) + "px",
+        controls: element("div", {class: "controls"},
+          choice("Metric", metrics.map(m => [m, m]), value => { metric = value; made.redraw(); }),
+          choice("Model", [["", "all"], ...distinct(found.map(row => row.model)).map(m => [m, m])], value => { model = value; made.redraw(); }))});
     return made;
   }
 
@@ -388,7 +411,7 @@
         const compared = distinct(found.map(row => row.precision)).sort();
         const positive = found.every(row => row.kl > 0);
         return {
-          xAxis: {type: "category", data: tasks, axisLabel: {rotate: tasks.length > 6 ? 30 : 0}, splitLine: {show: false}},
+          xAxis: {type: "category", data: tasks, axisLabel: {rotate: tasks.length > MOST_NAMED ? 30 : 0}, splitLine: {show: false}},
           yAxis: {type: positive ? "log" : "value", name: "KL, nats", nameTextStyle: {align: "left", color: color("faint")},
             axisLabel: {formatter: value => number(value, 2)}},
           series: compared.map((precision, index) => ({name: precision, type: "scatter", symbol: SYMBOLS[index % SYMBOLS.length], symbolSize: 9,
