@@ -82,9 +82,7 @@ public final class VectorQuantizer {
     return Float.intBitsToFloat(RowPacker.maxMagnitude(x, at, n));
   }
 
-  /**
-   * The element nearest to {@code x / scale}, times {@code unit}; that of x + 0 where it is 0.
-   */
+  /** The element nearest to {@code x / scale}, times {@code unit}; that of x + 0 where it is 0. */
   private static void round(
       Element element, float scale, float[] x, int at, int n, float unit, float[] out, int to) {
     int low = Float.floatToRawIntBits(-element.low());

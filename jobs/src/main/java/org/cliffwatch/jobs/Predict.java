@@ -1,0 +1,352 @@
+package org.cliffwatch.jobs;
+
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.cliffwatch.jobs.predict.FeatureTable;
+import org.cliffwatch.jobs.predict.Predictor;
+import org.cliffwatch.jobs.present.Report;
+import org.cliffwatch.jobs.present.TextTable;
+import org.cliffwatch.jobs.sql.Database;
+import org.cliffwatch.quantizer.cli.Machine;
+import org.cliffwatch.quantizer.scheme.Precisions;
+import org.cliffwatch.tasks.InvalidInputException;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** {@code predict.sh}: what a precision will cost a checkpoint, from what others cost others. */
+@Command(
+    name = "predict.sh",
+    description = {
+      "Predicts what a precision costs a checkpoint before it is evaluated: a random forest over the",
+      "checkpoint's loss, size, step and analyses and the precision's bits and format, learnt from",
+      "models that were evaluated."
+    },
+    mixinStandardHelpOptions = true,
+    subcommands = {
+      Predict.Features.class,
+      Predict.Fit.class,
+      Predict.OfTables.class,
+      Predict.Explain.class
+    },
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:done",
+      "3:bad usage or input; the message names file, place, what was found and what was expected",
+      "4:finished, but some rows were refused; they say why",
+      "5:internal error"
+    },
+    footer = {
+      "",
+      "Example:",
+      "  predict.sh features --tables study --output features.csv",
+      "  predict.sh fit --features features.csv --target nll_increase --predictor predictor",
+      "  predict.sh explain --predictor predictor",
+      "  predict.sh predict --predictor predictor --tables out --precision w8a8,w4"
+    })
+public final class Predict implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  public static void main(String[] arguments) {
+    Commands.exit(Commands.run(new Predict(), arguments));
+  }
+
+  @Override
+  public Integer call() {
+    throw new ParameterException(
+        new CommandLine(spec), "found no command, expected features, fit, predict or explain");
+  }
+
+  private static SparkSession session() {
+    return Commands.session("cliffwatch predict", Database.settings());
+  }
+
+  /** Where rows come from. */
+  static final class Source {
+    @Option(
+        names = "--tables",
+        arity = "1..*",
+        paramLabel = "DIR",
+        description = "Folders of tables that evaluate.sh and analyse.sh wrote.")
+    private List<String> tables = List.of();
+
+    @Option(
+        names = "--features",
+        paramLabel = "FILE",
+        description = "Or rows that 'predict.sh features' wrote.")
+    private String features;
+
+    @Option(
+        names = "--baseline",
+        defaultValue = "fp32",
+        paramLabel = "P",
+        description =
+            "Precision whose loss is a feature and that costs are against. Default: ${DEFAULT-VALUE}.")
+    private String baseline;
+
+    @Option(
+        names = "--precisions",
+        paramLabel = "FILE",
+        description = "More precisions: a YAML file like conf/precisions.yaml.")
+    private Path precisions;
+
+    /**
+     * @param asked precisions to make rows for; nothing: those evaluated
+     */
+    Dataset<Row> rows(SparkSession spark, Optional<List<String>> asked) throws IOException {
+      if (tables.isEmpty() == (features == null)) {
+        throw new InvalidInputException(
+            "found %s, expected --tables or --features"
+                .formatted(features == null ? "neither" : "both"));
+      }
+      if (features != null) {
+        Dataset<Row> rows = FeatureTable.read(spark, features);
+        return asked.isPresent()
+            ? rows.filter(rows.col("precision").isin(asked.get().toArray()))
+            : rows;
+      }
+      Precisions known =
+          precisions == null ? Precisions.packaged() : Precisions.packagedAnd(precisions);
+      Dataset<Row> all = null;
+      for (String folder : tables) {
+        Dataset<Row> of = FeatureTable.of(spark, folder, baseline, asked, known::named, System.err);
+        all = all == null ? of : all.unionByName(of, true);
+      }
+      return all;
+    }
+  }
+
+  /** {@code predict.sh features}. */
+  @Command(
+      name = "features",
+      description = "Tables → a CSV file with a row a checkpoint and precision.",
+      mixinStandardHelpOptions = true,
+      sortOptions = false)
+  static final class Features implements Callable<Integer> {
+    @Mixin private Source source;
+
+    @Option(names = "--output", required = true, paramLabel = "FILE", description = "The file.")
+    private Path output;
+
+    @Override
+    public Integer call() throws IOException {
+      try (SparkSession spark = session()) {
+        Dataset<Row> rows = source.rows(spark, Optional.empty());
+        Path unfinished = output.resolveSibling(output.getFileName() + ".unfinished");
+        try (PrintStream out =
+            new PrintStream(Files.newOutputStream(unfinished), false, StandardCharsets.UTF_8)) {
+          FeatureTable.write(rows, out);
+        }
+        Files.move(unfinished, output, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+      }
+      System.err.println("features: " + output);
+      return ExitCode.DONE;
+    }
+  }
+
+  /** {@code predict.sh fit}. */
+  @Command(
+      name = "fit",
+      description = "Learns from rows whose cost is known, and says how well it predicts.",
+      mixinStandardHelpOptions = true,
+      sortOptions = false)
+  static final class Fit implements Callable<Integer> {
+    @Mixin private Source source;
+
+    @Option(
+        names = "--target",
+        defaultValue = "nll_increase",
+        paramLabel = "T",
+        description = {
+          "What to predict: rel_pct (mean change of accuracy, %), nll_increase (nats a token) or kl",
+          "(nats a token). Default: ${DEFAULT-VALUE}."
+        })
+    private String target;
+
+    @Option(
+        names = "--seed",
+        defaultValue = "1",
+        paramLabel = "N",
+        description = "Of the forest. Default: ${DEFAULT-VALUE}.")
+    private long seed;
+
+    @Option(
+        names = "--predictor",
+        required = true,
+        paramLabel = "DIR",
+        description = "Folder that is written: MLlib's forest and what belongs to it.")
+    private String predictor;
+
+    @Override
+    public Integer call() throws IOException {
+      if (!FeatureTable.TARGETS.contains(target)) {
+        throw new InvalidInputException(
+            "--target: found '%s', expected one of %s"
+                .formatted(target, String.join(", ", FeatureTable.TARGETS)));
+      }
+      try (SparkSession spark = session()) {
+        Predictor fitted =
+            Predictor.fit(
+                source.rows(spark, Optional.empty()).cache(),
+                target,
+                seed,
+                Machine.commit(),
+                System.err);
+        fitted.save(spark, predictor);
+        try (PrintStream out = Report.stdout()) {
+          out.print(accuracies(fitted.facts()));
+        }
+      }
+      System.err.println("predictor: " + predictor);
+      return ExitCode.DONE;
+    }
+  }
+
+  /** {@code predict.sh predict}. */
+  @Command(
+      name = "predict",
+      description =
+          "Predicts what precisions cost checkpoints that were evaluated at the baseline.",
+      mixinStandardHelpOptions = true,
+      sortOptions = false)
+  static final class OfTables implements Callable<Integer> {
+    @Mixin private Source source;
+
+    @Option(
+        names = "--predictor",
+        required = true,
+        paramLabel = "DIR",
+        description = "What 'predict.sh fit' wrote.")
+    private String predictor;
+
+    @Option(
+        names = "--precision",
+        split = ",",
+        arity = "1..*",
+        paramLabel = "P",
+        description = "Precisions to predict. Default: those it learnt from.")
+    private List<String> asked = List.of();
+
+    @Override
+    public Integer call() throws IOException {
+      List<Predictor.Prediction> predictions;
+      Predictor loaded;
+      try (SparkSession spark = session()) {
+        loaded = Predictor.load(spark, predictor);
+        List<String> precisions = asked.isEmpty() ? loaded.facts().precisions() : asked;
+        predictions = loaded.predict(source.rows(spark, Optional.of(precisions)));
+      }
+      List<String[]> rows = new ArrayList<>();
+      for (Predictor.Prediction each : predictions) {
+        rows.add(
+            new String[] {
+              each.model(),
+              Long.toString(each.step()),
+              each.precision(),
+              number(each.predicted()),
+              number(each.low()),
+              number(each.high()),
+              number(each.distance()),
+              each.refusal() == null ? "" : "refused: " + each.refusal()
+            });
+      }
+      String[] header = {
+        "model", "step", "precision", loaded.facts().target(), "low", "high", "distance", ""
+      };
+      try (PrintStream out = Report.stdout()) {
+        out.print(TextTable.of(header, rows));
+      }
+      return predictions.stream().allMatch(each -> each.refusal() == null)
+          ? ExitCode.DONE
+          : ExitCode.CELLS_FAILED;
+    }
+  }
+
+  /** {@code predict.sh explain}. */
+  @Command(
+      name = "explain",
+      description =
+          "What a predictor learnt from, how well it predicts, and which features it uses.",
+      mixinStandardHelpOptions = true,
+      sortOptions = false)
+  static final class Explain implements Callable<Integer> {
+    @Option(
+        names = "--predictor",
+        required = true,
+        paramLabel = "DIR",
+        description = "What 'predict.sh fit' wrote.")
+    private String predictor;
+
+    @Override
+    public Integer call() throws IOException {
+      Predictor loaded;
+      Map<String, Double> importances;
+      try (SparkSession spark = session()) {
+        loaded = Predictor.load(spark, predictor);
+        importances = loaded.importances();
+      }
+      Predictor.Facts facts = loaded.facts();
+      List<String[]> rows = new ArrayList<>();
+      importances.forEach(
+          (feature, share) -> {
+            if (share > 0) {
+              rows.add(new String[] {feature, number(share)});
+            }
+          });
+      try (PrintStream out = Report.stdout()) {
+        out.printf(
+            "%s of %s rows: %s models (%s), precisions %s, seed %s, code %s%n%n",
+            facts.target(),
+            facts.rows().length,
+            facts.models().size(),
+            String.join(", ", facts.families()),
+            String.join(", ", facts.precisions()),
+            facts.seed(),
+            facts.codeVersion());
+        out.println(accuracies(facts));
+        out.print(TextTable.of(new String[] {"feature", "importance"}, rows));
+      }
+      return ExitCode.DONE;
+    }
+  }
+
+  private static String accuracies(Predictor.Facts facts) {
+    List<String[]> rows = new ArrayList<>();
+    for (Predictor.Accuracy each : facts.accuracies()) {
+      rows.add(
+          new String[] {
+            each.method(),
+            number(each.r2()),
+            number(each.mae()),
+            each.formula() == null ? "" : each.formula()
+          });
+    }
+    return TextTable.of(
+            new String[] {
+              "each model from the others", "R2", "mean absolute error", "fitted to all"
+            },
+            rows)
+        + String.format(
+            Locale.ROOT, "90 %% intervals hold %.1f %% of the rows%n", 100 * facts.coverage());
+  }
+
+  private static String number(Double value) {
+    return value == null ? "-" : String.format(Locale.ROOT, "%.4g", value);
+  }
+}
