@@ -10,6 +10,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Function;
+import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
@@ -144,8 +145,17 @@ public final class FeatureTable {
     return ordered(all);
   }
 
-  /** Reads what {@link #write} wrote. */
-  public static Dataset<Row> read(SparkSession spark, String file) {
+  /**
+   * Reads what {@link #write} wrote.
+   *
+   * @param file a path or any Hadoop URI
+   */
+  public static Dataset<Row> read(SparkSession spark, String file) throws IOException {
+    Path path = new Path(file);
+    if (!path.getFileSystem(spark.sparkContext().hadoopConfiguration()).exists(path)) {
+      throw new InvalidInputException(
+          file + ": found no file, expected what predict.sh features wrote");
+    }
     Dataset<Row> text = spark.read().option("header", "true").option("escape", "\"").csv(file);
     List<String> missing = new ArrayList<>(KEYS);
     missing.removeAll(List.of(text.columns()));

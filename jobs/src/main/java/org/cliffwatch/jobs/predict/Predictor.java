@@ -65,6 +65,10 @@ public final class Predictor {
   private static final int TREES = 200;
   private static final int MOST_FOLDS = 5;
   private static final int MOST_BINS = 32;
+
+  /** Of a feature's size, or of 1: what it differs by where it never did before is far. */
+  private static final double LEAST_SCALE = 1e-3;
+
   private static final int LEAST_MODELS = 4;
   private static final int[] DEPTHS = {4, 8};
   private static final int[] LEAST_LEAVES = {1, 4};
@@ -459,7 +463,6 @@ public final class Predictor {
     }
   }
 
-  /** A feature that hardly varies counts by a thousandth of its size, so that any other is far. */
   private static void standardize(List<Example> examples, double[] means, double[] scales) {
     for (int i = 0; i < means.length; i++) {
       int column = i;
@@ -470,7 +473,7 @@ public final class Predictor {
               .average()
               .orElse(0);
       means[i] = mean;
-      scales[i] = Math.max(Math.sqrt(variance), Math.max(1e-3 * Math.abs(mean), 1e-9));
+      scales[i] = Math.max(Math.sqrt(variance), LEAST_SCALE * Math.max(Math.abs(mean), 1));
     }
   }
 
