@@ -93,14 +93,20 @@ final class Calibrations {
                 passes.size(),
                 passes.size() == 1 ? "" : "es"));
     spark.sc().setJobDescription("calibration");
-    Task task =
-        new Task(
-            output,
-            plan.kernel(),
-            Scoring.threadsAPass(spark, passes.size()),
-            spark.broadcast(new SerializableConfiguration(spark.hadoopConfiguration())));
     Map<String, String> refusals = new HashMap<>();
-    spark.parallelize(passes, passes.size()).map(task::run).collect().forEach(refusals::putAll);
+    progress.startCalibration(passes.size());
+    try (Underway underway = new Underway(spark.sc(), progress, false)) {
+      Task task =
+          new Task(
+              output,
+              plan.kernel(),
+              Scoring.threadsAPass(spark, passes.size()),
+              underway.counters(),
+              spark.broadcast(new SerializableConfiguration(spark.hadoopConfiguration())));
+      spark.parallelize(passes, passes.size()).map(task::run).collect().forEach(refusals::putAll);
+    } finally {
+      progress.end();
+    }
     return refusals;
   }
 
@@ -162,7 +168,11 @@ final class Calibrations {
 
   /** Runs on an executor. */
   private record Task(
-      String output, String kernel, int threads, Broadcast<SerializableConfiguration> hadoop)
+      String output,
+      String kernel,
+      int threads,
+      Underway.Counters counters,
+      Broadcast<SerializableConfiguration> hadoop)
       implements Serializable {
     private static final long serialVersionUID = 1L;
 
@@ -196,7 +206,7 @@ final class Calibrations {
                 text,
                 Backends.openKernel(kernel),
                 threads,
-                share -> {});
+                share -> counters.scored(0, share));
         for (Map.Entry<Precision, Findings> each : found.entrySet()) {
           String key = Recipe.calibrationKey(pass.checkpoint().identity(), each.getKey(), kernel);
           java.nio.file.Path local = Files.createTempFile("cliffwatch-calibration", ".safetensors");

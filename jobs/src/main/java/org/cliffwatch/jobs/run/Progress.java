@@ -5,8 +5,9 @@ import java.util.Locale;
 import org.apache.commons.lang3.time.DurationFormatUtils;
 
 /**
- * One line on stderr that is rewritten in place: cells, tokens a second, and when all will be done
- * by the share of the work that is. Where stderr is no terminal, a line now and then.
+ * One line on stderr that is rewritten in place: first the share of the calibration, then cells,
+ * tokens a second, and when all will be done by the share of the work that is. Where stderr is no
+ * terminal, a line now and then.
  */
 final class Progress {
   private static final long QUIET_NANOS = 10_000_000_000L;
@@ -36,6 +37,11 @@ final class Progress {
     this.terminal = terminal;
   }
 
+  /** Passes over checkpoints begin, which count as one work each. */
+  synchronized void startCalibration(int passes) {
+    start(0, passes, 0);
+  }
+
   /**
    * @param workToDo all that is to be done, in any measure
    * @param expected seconds it should take
@@ -43,6 +49,8 @@ final class Progress {
   synchronized void start(int cellsToScore, double workToDo, double expected) {
     started = System.nanoTime();
     lastPrinted = started;
+    workDone = 0;
+    workUnderway = 0;
     cells = cellsToScore;
     work = workToDo;
     expectedSeconds = expected;
@@ -71,17 +79,19 @@ final class Progress {
     double left =
         share > 0 ? seconds * (1 - share) / share : Math.max(0, expectedSeconds - seconds);
     shown =
-        String.format(
-            Locale.ROOT,
-            "%d of %d cells, %.0f tokens/s, ETA %s",
-            Math.min(cells, done + cellsUnderway),
-            cells,
-            seconds > 0 ? (tokens + tokensUnderway) / seconds : 0,
-            clock(left));
+        cells == 0
+            ? String.format(Locale.ROOT, "%.0f %% calibrated", 100 * share)
+            : String.format(
+                Locale.ROOT,
+                "%d of %d cells, %.0f tokens/s, ETA %s",
+                Math.min(cells, done + cellsUnderway),
+                cells,
+                seconds > 0 ? (tokens + tokensUnderway) / seconds : 0,
+                clock(left));
     if (terminal) {
       out.print(CLEAR + shown);
       out.flush();
-    } else if (System.nanoTime() - lastPrinted > QUIET_NANOS || done == cells) {
+    } else if (System.nanoTime() - lastPrinted > QUIET_NANOS || share == 1) {
       lastPrinted = System.nanoTime();
       out.print(shown + "\n");
       out.flush();

@@ -125,7 +125,7 @@ final class Scoring {
         units.stream().mapToDouble(Unit::cost).sum(),
         estimate(units, costs).seconds());
     String stopped;
-    try (Underway underway = new Underway(spark.sc(), progress)) {
+    try (Underway underway = new Underway(spark.sc(), progress, true)) {
       UnitScorer scorer =
           new UnitScorer(settings, questions(), costs, underway.counters(), configuration());
       stopped = run("scores", units, scorer, reports, progress);

@@ -49,11 +49,17 @@ final class Underway extends SparkListener implements AutoCloseable {
   private final SparkContext spark;
   private final Progress progress;
   private final Counters counters;
+  private final boolean reported;
   private final Map<Long, Done> byTask = new HashMap<>();
 
-  Underway(SparkContext spark, Progress progress) {
+  /**
+   * @param reported whether what a task has done comes to the progress when it ends; else a task is
+   *     a work of 1, and counts from then on
+   */
+  Underway(SparkContext spark, Progress progress, boolean reported) {
     this.spark = spark;
     this.progress = progress;
+    this.reported = reported;
     this.counters = new Counters(spark);
     spark.addSparkListener(this);
   }
@@ -85,8 +91,12 @@ final class Underway extends SparkListener implements AutoCloseable {
 
   @Override
   public synchronized void onTaskEnd(SparkListenerTaskEnd task) {
-    // What it did has come with its reports.
-    byTask.remove(task.taskInfo().taskId());
+    if (reported) {
+      byTask.remove(task.taskInfo().taskId());
+    } else {
+      byTask.put(task.taskInfo().taskId(), new Done(0, 0, 1));
+      tell();
+    }
   }
 
   private void tell() {

@@ -42,7 +42,7 @@ class UnderwayTest {
         .contains("0 of 8 cells")
         .contains("ETA 0:01:00");
     try (JavaSparkContext spark = new JavaSparkContext(conf);
-        Underway underway = new Underway(spark.sc(), progress)) {
+        Underway underway = new Underway(spark.sc(), progress, true)) {
       Underway.Counters counters = underway.counters();
       List<Boolean> seen =
           spark
