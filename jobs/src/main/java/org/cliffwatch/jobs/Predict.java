@@ -5,6 +5,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -132,6 +133,16 @@ public final class Predict implements Callable<Integer> {
     }
   }
 
+  /** A predictor's folder. */
+  static final class Saved {
+    @Option(
+        names = "--predictor",
+        required = true,
+        paramLabel = "DIR",
+        description = "Folder that fit writes: MLlib's forest and what belongs to it.")
+    private String folder;
+  }
+
   /** {@code predict.sh features}. */
   @Command(
       name = "features",
@@ -153,7 +164,7 @@ public final class Predict implements Callable<Integer> {
             new PrintStream(Files.newOutputStream(unfinished), false, StandardCharsets.UTF_8)) {
           FeatureTable.write(rows, out);
         }
-        Files.move(unfinished, output, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+        Files.move(unfinished, output, StandardCopyOption.REPLACE_EXISTING);
       }
       System.err.println("features: " + output);
       return ExitCode.DONE;
@@ -186,12 +197,7 @@ public final class Predict implements Callable<Integer> {
         description = "Of the forest. Default: ${DEFAULT-VALUE}.")
     private long seed;
 
-    @Option(
-        names = "--predictor",
-        required = true,
-        paramLabel = "DIR",
-        description = "Folder that is written: MLlib's forest and what belongs to it.")
-    private String predictor;
+    @Mixin private Saved saved;
 
     @Override
     public Integer call() throws IOException {
@@ -208,12 +214,12 @@ public final class Predict implements Callable<Integer> {
                 seed,
                 Machine.commit(),
                 System.err);
-        fitted.save(spark, predictor);
+        fitted.save(spark, saved.folder);
         try (PrintStream out = Report.stdout()) {
           out.print(accuracies(fitted.facts()));
         }
       }
-      System.err.println("predictor: " + predictor);
+      System.err.println("predictor: " + saved.folder);
       return ExitCode.DONE;
     }
   }
@@ -228,12 +234,7 @@ public final class Predict implements Callable<Integer> {
   static final class OfTables implements Callable<Integer> {
     @Mixin private Source source;
 
-    @Option(
-        names = "--predictor",
-        required = true,
-        paramLabel = "DIR",
-        description = "What 'predict.sh fit' wrote.")
-    private String predictor;
+    @Mixin private Saved saved;
 
     @Option(
         names = "--precision",
@@ -248,7 +249,7 @@ public final class Predict implements Callable<Integer> {
       List<Predictor.Prediction> predictions;
       Predictor loaded;
       try (SparkSession spark = session()) {
-        loaded = Predictor.load(spark, predictor);
+        loaded = Predictor.load(spark, saved.folder);
         List<String> precisions = asked.isEmpty() ? loaded.facts().precisions() : asked;
         predictions = loaded.predict(source.rows(spark, Optional.of(precisions)));
       }
@@ -286,19 +287,14 @@ public final class Predict implements Callable<Integer> {
       mixinStandardHelpOptions = true,
       sortOptions = false)
   static final class Explain implements Callable<Integer> {
-    @Option(
-        names = "--predictor",
-        required = true,
-        paramLabel = "DIR",
-        description = "What 'predict.sh fit' wrote.")
-    private String predictor;
+    @Mixin private Saved saved;
 
     @Override
     public Integer call() throws IOException {
       Predictor loaded;
       Map<String, Double> importances;
       try (SparkSession spark = session()) {
-        loaded = Predictor.load(spark, predictor);
+        loaded = Predictor.load(spark, saved.folder);
         importances = loaded.importances();
       }
       Predictor.Facts facts = loaded.facts();

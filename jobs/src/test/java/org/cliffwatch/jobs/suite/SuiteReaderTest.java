@@ -373,7 +373,8 @@ class SuiteReaderTest {
     assertThat(
             new SuiteReader(Precisions.packaged(), TASKS, Map.of()).read(suite, List.of()).tasks())
         .hasSizeGreaterThanOrEqualTo(5)
-        .allMatch(task -> task.limit().isEmpty());
+        // A suite of every scheme says in its file what it asks of which task.
+        .allMatch(task -> task.limit().isEmpty() || suite.endsWith("schemes.yaml"));
   }
 
   @Test
