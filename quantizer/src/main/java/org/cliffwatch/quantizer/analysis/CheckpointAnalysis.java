@@ -97,11 +97,16 @@ public final class CheckpointAnalysis {
     return checkpoint.consistently(
         () -> {
           Inventory inventory = Inventory.of(checkpoint);
-          List<int[]> samples =
-              text.samples(new Calibration(null, length, null), checkpoint, inventory);
-          samples = samples.subList(0, Math.min(SAMPLES, samples.size()));
+          List<int[]> samples = samples(checkpoint, inventory, text, length);
           return of(inventory, samples, backend, threads, seed, progress);
         });
+  }
+
+  /** The first {@value #SAMPLES} of a text. */
+  static List<int[]> samples(
+      Checkpoint checkpoint, Inventory inventory, CalibrationText text, int length) {
+    List<int[]> all = text.samples(new Calibration(null, length, null), checkpoint, inventory);
+    return all.subList(0, Math.min(SAMPLES, all.size()));
   }
 
   /**

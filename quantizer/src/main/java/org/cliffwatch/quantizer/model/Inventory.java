@@ -3,7 +3,9 @@ package org.cliffwatch.quantizer.model;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
@@ -149,6 +151,63 @@ public final class Inventory {
    */
   public List<String> ignoredFields() {
     return ignoredFields;
+  }
+
+  /**
+   * The weights of the linear layers inside blocks, which precisions quantize, by the names that
+   * calibration has for them: {@code layers.3.query}, {@code layers.3.experts.1.up}; in their
+   * order.
+   */
+  public Map<String, WeightRows> weightsInBlocks() {
+    Map<String, WeightRows> found = new LinkedHashMap<>();
+    for (int i = 0; i < weights.layers().size(); i++) {
+      String router = new LayerNames(i).router();
+      weights
+          .layers()
+          .get(i)
+          .map(
+              i,
+              (name, norm) -> norm,
+              (name, projection) -> {
+                if (!name.equals(router)) {
+                  found.put(name, projection.weight());
+                }
+                return projection;
+              });
+    }
+    return found;
+  }
+
+  /**
+   * The same with other weights.
+   *
+   * @param changed some of {@link #weightsInBlocks}, of the same shapes
+   */
+  public Inventory with(Map<String, WeightRows> changed) {
+    List<Weights.Layer> changedLayers = new ArrayList<>();
+    for (int i = 0; i < weights.layers().size(); i++) {
+      changedLayers.add(
+          weights
+              .layers()
+              .get(i)
+              .map(
+                  i,
+                  (name, norm) -> norm,
+                  (name, projection) ->
+                      new Projection(
+                          changed.getOrDefault(name, projection.weight()), projection.bias())));
+    }
+    Weights all =
+        new Weights(
+            weights.tokens(),
+            weights.positions(),
+            weights.embeddingNorm(),
+            weights.projectIn(),
+            changedLayers,
+            weights.finalNorm(),
+            weights.projectOut(),
+            weights.head());
+    return of(architecture, all, ignoredFields, quantization);
   }
 
   /** What to tell whoever uses the checkpoint of {@link #ignoredFields}, if there are any. */

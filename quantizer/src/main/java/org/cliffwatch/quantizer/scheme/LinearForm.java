@@ -11,6 +11,9 @@ public sealed interface LinearForm {
     return getClass() == other.getClass() && Objects.equals(inputs(), other.inputs());
   }
 
+  /** Ŵ (outputs, inputs) in float32: what inputs are multiplied by. */
+  WeightRows weights();
+
   /** How inputs are quantized, where a checkpoint says; else null. */
   default RowQuantizer inputs() {
     return null;
@@ -34,13 +37,23 @@ public sealed interface LinearForm {
     public Floating(WeightRows weight, FloatType type) {
       this(weight, type, null);
     }
+
+    @Override
+    public WeightRows weights() {
+      return new RoundedRows(weight, type);
+    }
   }
 
   /**
    * {@code y = x Ŵᵀ} with {@code ŵ = code · scale} in float32, unpacked while multiplying; inputs
    * as they are.
    */
-  record WeightOnly(QuantizedWeight weight) implements LinearForm {}
+  record WeightOnly(QuantizedWeight weight) implements LinearForm {
+    @Override
+    public WeightRows weights() {
+      return new DequantizedRows(weight);
+    }
+  }
 
   /**
    * {@code y = x̂ Ŵᵀ} with a weight in blocks of any kind, unpacked while multiplying; x̂ and Ŵ
@@ -48,7 +61,12 @@ public sealed interface LinearForm {
    *
    * @param inputs how x̂ is made of x; null: it is x
    */
-  record Coded(CodedWeight weight, RowQuantizer inputs, FloatType type) implements LinearForm {}
+  record Coded(CodedWeight weight, RowQuantizer inputs, FloatType type) implements LinearForm {
+    @Override
+    public WeightRows weights() {
+      return new RoundedRows(weight, type);
+    }
+  }
 
   /**
    * Each input row is quantized as it comes, to codes of 8 bits and a scale; {@code y = acc · s_x ·
@@ -60,6 +78,45 @@ public sealed interface LinearForm {
     /** Of inputs that are quantized as the weights are. */
     IntegerProduct(QuantizedWeight weight) {
       this(weight, null);
+    }
+
+    @Override
+    public WeightRows weights() {
+      return new DequantizedRows(weight);
+    }
+  }
+
+  /** A weight rounded to a type. */
+  record RoundedRows(WeightRows weight, FloatType type) implements ChangedRows {
+    @Override
+    public void row(int r, float[] out) {
+      weight.row(r, out);
+      for (int c = 0; c < columns(); c++) {
+        out[c] = type.round(out[c]);
+      }
+    }
+  }
+
+  /** What codes and scales stand for. */
+  record DequantizedRows(QuantizedWeight weight) implements WeightRows {
+    @Override
+    public String name() {
+      return weight.name();
+    }
+
+    @Override
+    public int rows() {
+      return weight.rows();
+    }
+
+    @Override
+    public int columns() {
+      return weight.columns();
+    }
+
+    @Override
+    public void row(int r, float[] out) {
+      weight.dequantize(r, out);
     }
   }
 }
