@@ -2,6 +2,7 @@ package org.cliffwatch.jobs;
 
 import java.io.IOException;
 import java.io.PrintStream;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -22,8 +23,8 @@ import picocli.CommandLine.Option;
     name = "analyse.sh",
     description = {
       "Analyses weights, norms and activations of a suite's checkpoints on Spark and writes the table",
-      "analysis; the suite's tasks and precisions are not used. The view causes of sql.sh has",
-      "degradation beside it."
+      "analysis; the suite's tasks are not used, its precisions only for --landscape. The view causes",
+      "of sql.sh has degradation beside it."
     },
     mixinStandardHelpOptions = true,
     sortOptions = false,
@@ -60,6 +61,40 @@ public final class Analyse implements Callable<Integer> {
       FROM analysis GROUP BY model, step ORDER BY model, step
       """;
 
+  /** By checkpoint and precision. */
+  private static final String LANDSCAPES =
+      """
+      SELECT a.model, a.step, a.precision,
+        round(first(c.loss), 4) AS loss,
+        round(first(c.basin_radius), 3) AS basin_radius,
+        round(first(c.gradient_norm), 3) AS gradient_norm,
+        round(first(c.hessian_trace), 1) AS hessian_trace,
+        round(max(a.value) FILTER (WHERE a.quantity = 'rounding_norm'), 4) AS rounding_norm,
+        round(max(a.value) FILTER (WHERE a.quantity = 'rounding_increase_1'), 4)
+          AS rounding_increase_1,
+        round(max(a.value) FILTER (WHERE a.quantity = 'random_increase'), 4) AS random_increase
+      FROM analysis a
+      JOIN (
+        SELECT model, step,
+          max(value) FILTER (WHERE quantity = 'loss') AS loss,
+          max(value) FILTER (WHERE quantity = 'basin_radius') AS basin_radius,
+          max(value) FILTER (WHERE quantity = 'gradient_norm') AS gradient_norm,
+          max(value) FILTER (WHERE quantity = 'hessian_trace') AS hessian_trace
+        FROM analysis WHERE projection = 'all' GROUP BY model, step
+      ) c USING (model, step)
+      WHERE a.precision IS NOT NULL
+      GROUP BY a.model, a.step, a.precision
+      ORDER BY a.model, a.step, a.precision
+      """;
+
+  private static final String WITHOUT_GRADIENT =
+      """
+      SELECT count(*) FROM (
+        SELECT 1 FROM analysis WHERE projection = 'all' GROUP BY model, step
+        HAVING count_if(quantity = 'gradient_norm') = 0
+      )
+      """;
+
   @Option(
       names = "--suite",
       required = true,
@@ -83,6 +118,14 @@ public final class Analyse implements Callable<Integer> {
       description = "Tokens of each of the 20 samples of the text. Default: ${DEFAULT-VALUE}.")
   private int length;
 
+  @Option(
+      names = "--landscape",
+      description = {
+        "Also how the loss grows around each checkpoint's weights: as far as each of the suite's",
+        "precisions moves them, along its rounding and elsewhere; 30 passes of scoring, and 7 a precision."
+      })
+  private boolean landscape;
+
   @Option(names = "--fresh", description = "Analyses again what is there.")
   private boolean fresh;
 
@@ -99,11 +142,22 @@ public final class Analyse implements Callable<Integer> {
     Map<String, String> settings = Database.settings();
     try (SparkSession session = Commands.session("cliffwatch analyse " + suite.name(), settings)) {
       JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.sparkContext());
-      Analyses.Outcome outcome = new Analyses(spark, output, fresh, length, System.err).run(suite);
+      Analyses.Outcome outcome =
+          new Analyses(spark, output, fresh, length, System.err)
+              .run(suite, landscape ? suite.comparedPrecisions() : List.of());
       Database database = new Database(session, System.err);
       database.open(output, Optional.of(SUMMARY));
       try (PrintStream data = Report.stdout()) {
         database.run(SUMMARY, ResultFormat.table, data);
+        if (landscape) {
+          database.run(LANDSCAPES, ResultFormat.table, data);
+        }
+      }
+      long without = session.sql(WITHOUT_GRADIENT).first().getLong(0);
+      if (landscape && without > 0) {
+        System.err.println(
+            "%s landscapes without gradient and Hessian: the trainer's backward pass is not theirs"
+                .formatted(without));
       }
       System.err.println(
           "%s analysed, %s there already, %s failed; table: %s/analysis"

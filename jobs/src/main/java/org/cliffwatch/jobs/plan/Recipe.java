@@ -14,7 +14,7 @@ public final class Recipe {
    *
    * @param precision calibrated with a text by its content, if with any
    */
-  static String of(Precision precision) {
+  public static String of(Precision precision) {
     String recipe =
         String.join(
             " ",

@@ -41,6 +41,8 @@ public final class FeatureTable {
 
   private static final List<String> JOINED = List.of("model", "step");
 
+  private static final List<String> PAIRED = List.of("model", "step", "precision");
+
   /** Schemes whose codes are floats, evenly spaced in their logarithm rather than in size. */
   private static final Set<String> FLOATS = Set.of("float", "fp8", "mx", "nvfp4", "bnb-4bit");
 
@@ -65,15 +67,15 @@ public final class FeatureTable {
       ) l USING (model, step)
       """;
 
-  /** A mean over the layers, as in the view {@code causes}. */
+  /** A mean over the layers, as in the view {@code causes}; precision null: of the checkpoint. */
   private static final String ANALYSIS =
       """
-      SELECT model, step, translate(concat_ws('_', projection, quantity), '.', '_') AS name,
+      SELECT model, step, precision, translate(concat_ws('_', projection, quantity), '.', '_') AS name,
              avg(value) AS value
       FROM analysis
       WHERE NOT startswith(quantity, 'outlier_') AND quantity <> 'spectral_norm_residual'
         OR layer IS NULL
-      GROUP BY model, step, projection, quantity
+      GROUP BY model, step, precision, projection, quantity
       """;
 
   private static final String COSTS =
@@ -125,8 +127,9 @@ public final class FeatureTable {
           "%s: found no perplexity of a checkpoint in precision %s, expected a suite with a task such as lambada_openai or wikitext"
               .formatted(folder, baseline));
     }
-    Dataset<Row> analysis =
-        session.sql(ANALYSIS).groupBy("model", "step").pivot("name").agg(functions.first("value"));
+    Dataset<Row> analysis = session.sql(ANALYSIS);
+    Dataset<Row> ofCheckpoints = wide(analysis.filter("precision IS NULL"), JOINED);
+    Dataset<Row> ofPrecisions = wide(analysis.filter("precision IS NOT NULL"), PAIRED);
     Dataset<Row> costs = session.sql(COSTS.formatted(baseline, PERPLEXITIES));
     List<String> precisions =
         asked.isPresent()
@@ -136,12 +139,10 @@ public final class FeatureTable {
                 .toList();
     Dataset<Row> all =
         checkpoints
-            .join(analysis, columns(JOINED), "left")
+            .join(ofCheckpoints, columns(JOINED), "left")
             .crossJoin(precisions(session, precisions, named))
-            .join(
-                costs,
-                columns(List.of("model", "step", "precision")),
-                asked.isPresent() ? "left" : "inner");
+            .join(ofPrecisions, columns(PAIRED), "left")
+            .join(costs, columns(PAIRED), asked.isPresent() ? "left" : "inner");
     return ordered(all);
   }
 
@@ -194,6 +195,14 @@ public final class FeatureTable {
 
   private static String quoted(String cell) {
     return cell.matches("[^,\"\\n]*") ? cell : '"' + cell.replace("\"", "\"\"") + '"';
+  }
+
+  /** A column a quantity. */
+  private static Dataset<Row> wide(Dataset<Row> analysis, List<String> keys) {
+    return analysis
+        .groupBy(keys.stream().map(analysis::col).toArray(Column[]::new))
+        .pivot("name")
+        .agg(functions.first("value"));
   }
 
   /** Keys, features by their names, targets; the rows in the order of the keys. */

@@ -78,18 +78,22 @@ public final class Database {
         .collect(Collectors.joining(", "));
   }
 
-  /** Degradation beside what an analysis found of the checkpoint, a mean over its layers. */
+  /**
+   * Degradation beside what an analysis found of the checkpoint, or of it and the precision, a mean
+   * over its layers.
+   */
   private static final String CAUSES =
       """
       SELECT d.model, d.step, d.precision, d.metric, a.projection, a.quantity, a.value, d.rel_pct
       FROM %1$sdegradation d
       JOIN (
-        SELECT model, step, projection, quantity, avg(value) AS value
+        SELECT model, step, precision, projection, quantity, avg(value) AS value
         FROM %1$sanalysis
         WHERE NOT startswith(quantity, 'outlier_') AND quantity <> 'spectral_norm_residual'
           OR layer IS NULL
-        GROUP BY model, step, projection, quantity
-      ) a USING (model, step)
+        GROUP BY model, step, precision, projection, quantity
+      ) a ON a.model = d.model AND a.step = d.step
+        AND (a.precision IS NULL OR a.precision = d.precision)
       WHERE d.task = 'mean' AND d.rel_pct IS NOT NULL
       """;
 

@@ -75,6 +75,11 @@ public record Suite(
         configuration);
   }
 
+  /** Those whose degradation is measured. */
+  public List<Precision> comparedPrecisions() {
+    return precisions.stream().filter(row -> !row.name().equals(baseline)).toList();
+  }
+
   /** The precision that degradation is measured against. */
   public Precision baselinePrecision() {
     return precisions.stream().filter(row -> row.name().equals(baseline)).findFirst().orElseThrow();

@@ -33,7 +33,7 @@ import org.cliffwatch.tasks.InvalidInputException;
  */
 public final class Tables {
   /** Raised with every change of a table's columns or files. */
-  public static final int VERSION = 7;
+  public static final int VERSION = 8;
 
   /** The oldest whose files lie where today's do, so that both can be read and written together. */
   private static final int OLDEST = 2;
@@ -223,13 +223,16 @@ public final class Tables {
   /**
    * What an analysis found of a checkpoint: that the file is there is the commit.
    *
-   * @param key of the content that it was found of
+   * @param key of the content that it was found of, of a landscape after {@code landscape-}
    */
   public RowFile analysis(String model, long step, String key) {
     return file(Partition.of("model", model).and("step", step), "analysis", key);
   }
 
-  /** The files of analyses of a checkpoint: one, but where a run was stopped between two steps. */
+  /**
+   * The files of analyses of a checkpoint: one and one of its landscape, but where a run was
+   * stopped between two steps.
+   */
   public List<RowFile> analyses(String model, long step) {
     return parquetFiles(analysis(model, step, "").path().getParent()).stream()
         .map(file -> new RowFile(file.getPath(), configuration))

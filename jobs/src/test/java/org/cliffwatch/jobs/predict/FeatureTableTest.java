@@ -72,6 +72,9 @@ class FeatureTableTest {
     assertThat(value(w4, "activation_bits")).isEqualTo(32);
     assertThat(value(w4, "scales_a_column")).isZero();
     assertThat(value(rows.get(1), "activation_bits")).isEqualTo(8);
+    assertThat(value(rows.get(1), "attention_norm_gain_std")).isEqualTo(0.5);
+    assertThat(value(w4, "all_rounding_increase_0_5")).as("of the precision").isEqualTo(0.1);
+    assertThat(rows.get(1).<Double>getAs("all_rounding_increase_0_5")).isNull();
   }
 
   @Test

@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
@@ -82,7 +83,17 @@ class AnalysesTest {
             fresh,
             LENGTH,
             new PrintStream(log, true, StandardCharsets.UTF_8))
-        .run(suite(sets));
+        .run(suite(sets), List.of());
+  }
+
+  private Analyses.Outcome analyseLandscape(String... precisions) {
+    return new Analyses(
+            JavaSparkContext.fromSparkContext(session.sparkContext()),
+            folder.resolve("out").toString(),
+            false,
+            LENGTH,
+            new PrintStream(log, true, StandardCharsets.UTF_8))
+        .run(suite(), Stream.of(precisions).map(Precisions.packaged()::named).toList());
   }
 
   private Tables tables() {
@@ -137,6 +148,47 @@ class AnalysesTest {
     Files.write(folder.resolve("text.jsonl"), TinyWorld.lambadaLines(30));
     assertThat(analyse(false).analysed()).as("another text").isEqualTo(2);
     assertThat(analyse(false, "seed=2").analysed()).as("another seed").isEqualTo(2);
+  }
+
+  /** Beside the layers' file, which stays; another precision is another landscape. */
+  @Test
+  void aLandscapeIsAFileOfItsOwn() {
+    analyse(false);
+    List<AnalysisRow> layers = rows(1);
+    assertThat(analyseLandscape("w4", "gptq-w4-g128"))
+        .isEqualTo(new Analyses.Outcome(2, 0, Map.of()));
+    assertThat(log.toString(StandardCharsets.UTF_8))
+        .contains(
+            "warning: gptq-w4-g128: found a precision that is calibrated, its landscape is left out");
+    assertThat(tables().analyses("tiny", 1)).hasSize(2);
+    List<AnalysisRow> landscape = landscape(1);
+    assertThat(landscape)
+        .extracting(AnalysisRow::quantity)
+        .contains("loss", "basin_radius", "rounding_increase_0.5", "random_increase")
+        .doesNotContain("hessian_trace");
+    assertThat(landscape).extracting(AnalysisRow::precision).containsOnly(null, "w4");
+    assertThat(analyseLandscape("w4")).isEqualTo(new Analyses.Outcome(0, 2, Map.of()));
+    assertThat(analyse(false)).isEqualTo(new Analyses.Outcome(0, 2, Map.of()));
+
+    assertThat(analyseLandscape("w4", "w8")).isEqualTo(new Analyses.Outcome(2, 0, Map.of()));
+    assertThat(landscape(1)).extracting(AnalysisRow::precision).contains("w4", "w8");
+    assertThat(landscape(1)).containsAll(landscape);
+    assertThat(tables().analyses("tiny", 1)).hasSize(2);
+    assertThat(
+            tables().analyses("tiny", 1).stream()
+                .filter(file -> !file.path().getName().startsWith("landscape-"))
+                .findFirst()
+                .orElseThrow()
+                .read(Tables.ANALYSIS))
+        .isEqualTo(layers);
+  }
+
+  private List<AnalysisRow> landscape(long step) {
+    return tables().analyses("tiny", step).stream()
+        .filter(file -> file.path().getName().startsWith("landscape-"))
+        .findFirst()
+        .orElseThrow()
+        .read(Tables.ANALYSIS);
   }
 
   @Test

@@ -11,6 +11,7 @@ import java.util.Optional;
 import org.apache.commons.math3.stat.correlation.SpearmansCorrelation;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
 import org.cliffwatch.jobs.table.AnalysisRow;
 import org.cliffwatch.jobs.table.DegradationRow;
@@ -48,6 +49,11 @@ class CausesTest {
         rows.add(row(layer, "spectral_norm_residual", 1e-5));
       }
       rows.add(row(null, "outliers_6.0", step % 2));
+      for (String precision : List.of("w8a8", "w4")) {
+        rows.add(
+            new AnalysisRow(
+                null, "all", "rounding_norm", precision, precision.length(), "i", "text", "k", 1));
+      }
       rows.add(row(null, "outliers_4.2", 0));
       tables.analysis("m", step, "key").write(tables.staging(), Tables.ANALYSIS, Map.of(), rows);
       degradation.add(mean(step, DEGRADATION[step]));
@@ -62,7 +68,8 @@ class CausesTest {
   }
 
   private static AnalysisRow row(Integer layer, String quantity, double value) {
-    return new AnalysisRow(layer, "attention_norm", quantity, value, "identity", "text", "k", 1);
+    return new AnalysisRow(
+        layer, "attention_norm", quantity, null, value, "identity", "text", "k", 1);
   }
 
   private static DegradationRow mean(long step, double relative) {
@@ -91,7 +98,14 @@ class CausesTest {
                 .stream()
                 .map(row -> row.getString(0)))
         .as("neither dimensions nor residuals")
-        .containsExactly("gain_std", "outliers_4.2", "outliers_6.0");
+        .containsExactly("gain_std", "outliers_4.2", "outliers_6.0", "rounding_norm");
+    assertThat(
+            spark
+                .sql(
+                    "SELECT DISTINCT precision, value FROM causes WHERE quantity = 'rounding_norm'")
+                .collectAsList())
+        .as("of w8a8 alone: w4 was not evaluated")
+        .containsExactly(RowFactory.create("w8a8", 4.0));
   }
 
   @Test

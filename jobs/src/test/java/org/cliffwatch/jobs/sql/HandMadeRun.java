@@ -181,7 +181,9 @@ public final class HandMadeRun {
         Tables.ANALYSIS,
         List.of(
             new AnalysisRow(
-                0, "attention_norm", "gain_std", 0.5, "identity", "text", "kernel", 1)));
+                0, "attention_norm", "gain_std", null, 0.5, "identity", "text", "kernel", 1),
+            new AnalysisRow(
+                null, "all", "rounding_increase_0.5", "w4", 0.1, "identity", "text", "kernel", 1)));
     write(
         tables.documents(cells.get(0).slice(), "piqa"),
         Tables.DOCUMENTS,

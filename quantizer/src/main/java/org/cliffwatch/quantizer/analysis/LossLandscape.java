@@ -33,7 +33,7 @@ import org.cliffwatch.quantizer.train.LossGradient;
  *   <li>{@code basin_radius}: R(w), the largest ρ with a mean of L(w + ρ u) of at most (1 + {@value
  *       #RISE}) L(w) over {@value #DIRECTIONS} random directions u, each matrix of u as long as
  *       that of w; by doubling ρ to where that fails first, then bisection, to {@value #BISECTIONS}
- *       bits. Relative: ρ is ‖ρ u‖ / ‖w‖
+ *       bits; 32 where it never does up to there. Relative: ρ is ‖ρ u‖ / ‖w‖
  *   <li>{@code gradient_norm}, {@code hessian_trace}, {@code hessian_trace_error}: ‖∇L(w)‖, and
  *       {@link HessianTrace} with {@value #VECTORS} vectors; where {@link LossGradient} has the
  *       decoder
@@ -174,7 +174,7 @@ public final class LossLandscape {
     add("hessian_trace_error", null, trace.error());
   }
 
-  /** NaN where there is none from the least to the largest that is tried. */
+  /** From the least to the largest that is tried. */
   private double radius() {
     DoublePredicate isInside =
         radius -> {
@@ -187,18 +187,17 @@ public final class LossLandscape {
     double inside = FIRST_RADIUS;
     while (!isInside.test(inside)) {
       inside /= 2;
-      if (inside < LEAST_RADIUS) {
-        return Double.NaN;
+      if (inside == LEAST_RADIUS) {
+        return LEAST_RADIUS;
       }
     }
-    // Where the first was outside, twice this is known to be too: one test more is not missed.
     double outside = 2 * inside;
     while (isInside.test(outside)) {
       inside = outside;
-      outside *= 2;
-      if (outside > LARGEST_RADIUS) {
-        return Double.NaN;
+      if (inside == LARGEST_RADIUS) {
+        return LARGEST_RADIUS;
       }
+      outside *= 2;
     }
     for (int i = 0; i < BISECTIONS; i++) {
       double middle = Math.sqrt(inside * outside);
