@@ -7,11 +7,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -19,9 +21,13 @@ import org.cliffwatch.jobs.predict.FeatureTable;
 import org.cliffwatch.jobs.predict.Predictor;
 import org.cliffwatch.jobs.present.Report;
 import org.cliffwatch.jobs.present.TextTable;
+import org.cliffwatch.jobs.run.Analyses;
 import org.cliffwatch.jobs.sql.Database;
+import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.quantizer.cli.Machine;
+import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Precisions;
+import org.cliffwatch.quantizer.train.Recipe;
 import org.cliffwatch.tasks.InvalidInputException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -41,6 +47,7 @@ import picocli.CommandLine.Spec;
     },
     mixinStandardHelpOptions = true,
     subcommands = {
+      Predict.Grid.class,
       Predict.Features.class,
       Predict.Fit.class,
       Predict.OfTables.class,
@@ -56,6 +63,8 @@ import picocli.CommandLine.Spec;
     footer = {
       "",
       "Example:",
+      "  predict.sh grid --recipes conf/recipes/grid.yaml --suite conf/suites/grid.yaml \\",
+      "      --output grid --features grid.csv",
       "  predict.sh features --tables study --output features.csv",
       "  predict.sh fit --features features.csv --target nll_increase --predictor predictor",
       "  predict.sh explain --predictor predictor",
@@ -71,7 +80,8 @@ public final class Predict implements Callable<Integer> {
   @Override
   public Integer call() {
     throw new ParameterException(
-        new CommandLine(spec), "found no command, expected features, fit, predict or explain");
+        new CommandLine(spec),
+        "found no command, expected grid, features, fit, predict or explain");
   }
 
   private static SparkSession session() {
@@ -143,6 +153,55 @@ public final class Predict implements Callable<Integer> {
     private String folder;
   }
 
+  /** {@code predict.sh grid}. */
+  @Command(
+      name = "grid",
+      description = {
+        "Makes rows to learn from: trains recipes as study.sh does, evaluates and analyses all of",
+        "their checkpoints, loss landscapes included, and writes a row a checkpoint and precision.",
+        "Interrupted, the same command goes on with what is not there yet."
+      },
+      mixinStandardHelpOptions = true,
+      sortOptions = false)
+  static final class Grid implements Callable<Integer> {
+    @Mixin private RecipeGrid grid;
+
+    @Option(
+        names = "--features",
+        required = true,
+        paramLabel = "FILE",
+        description = "The file (CSV) of the rows.")
+    private Path features;
+
+    @Override
+    public Integer call() throws IOException {
+      Suite suite = grid.suite();
+      // Further on than they were trained, models show what nobody asks of them.
+      int length = grid.recipes().stream().mapToInt(Recipe::sequenceLength).min().orElseThrow();
+      Map<String, Precision> precisions = new HashMap<>();
+      suite.precisions().forEach(precision -> precisions.put(precision.name(), precision));
+      String output = grid.output().toString();
+      try (SparkSession spark = session()) {
+        int exitCode = grid.evaluate(spark, suite, System.err).exitCode();
+        Analyses.Outcome analysed =
+            new Analyses(
+                    JavaSparkContext.fromSparkContext(spark.sparkContext()),
+                    output,
+                    false,
+                    length,
+                    System.err)
+                .run(suite, suite.comparedPrecisions());
+        Dataset<Row> rows =
+            FeatureTable.of(
+                spark, output, suite.baseline(), Optional.empty(), precisions::get, System.err);
+        Features.write(rows, features);
+        return exitCode == ExitCode.DONE && !analysed.refusals().isEmpty()
+            ? ExitCode.CELLS_FAILED
+            : exitCode;
+      }
+    }
+  }
+
   /** {@code predict.sh features}. */
   @Command(
       name = "features",
@@ -158,16 +217,20 @@ public final class Predict implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
       try (SparkSession spark = session()) {
-        Dataset<Row> rows = source.rows(spark, Optional.empty());
-        Path unfinished = output.resolveSibling(output.getFileName() + ".unfinished");
-        try (PrintStream out =
-            new PrintStream(Files.newOutputStream(unfinished), false, StandardCharsets.UTF_8)) {
-          FeatureTable.write(rows, out);
-        }
-        Files.move(unfinished, output, StandardCopyOption.REPLACE_EXISTING);
+        write(source.rows(spark, Optional.empty()), output);
       }
-      System.err.println("features: " + output);
       return ExitCode.DONE;
+    }
+
+    /** A file that appears whole. */
+    static void write(Dataset<Row> rows, Path file) throws IOException {
+      Path unfinished = file.resolveSibling(file.getFileName() + ".unfinished");
+      try (PrintStream out =
+          new PrintStream(Files.newOutputStream(unfinished), false, StandardCharsets.UTF_8)) {
+        FeatureTable.write(rows, out);
+      }
+      Files.move(unfinished, file, StandardCopyOption.REPLACE_EXISTING);
+      System.err.println("features: " + file);
     }
   }
 

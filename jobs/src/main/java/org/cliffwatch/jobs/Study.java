@@ -1,22 +1,18 @@
 package org.cliffwatch.jobs;
 
+import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
-import org.cliffwatch.jobs.present.Report;
-import org.cliffwatch.jobs.run.Evaluation;
 import org.cliffwatch.jobs.suite.Suite;
-import org.cliffwatch.jobs.suite.SuiteException;
 import org.cliffwatch.quantizer.train.Recipe;
 import org.cliffwatch.quantizer.train.Training;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
+import picocli.CommandLine.Mixin;
 
 /** {@code study.sh}: trains recipe variants on Spark, one a task, then evaluates the grid. */
 @Command(
@@ -29,7 +25,7 @@ import picocli.CommandLine.Option;
     sortOptions = false,
     footer = {
       "",
-      "Writes OUTPUT/checkpoints/RECIPE/step{N} and the tables of evaluate.sh. OUTPUT must be a folder",
+      "Writes OUTPUT/models/RECIPE/step{N} and the tables of evaluate.sh. OUTPUT must be a folder",
       "that driver and executors all see.",
       "",
       "Example:",
@@ -38,38 +34,7 @@ import picocli.CommandLine.Option;
 public final class Study implements Callable<Integer> {
   private static final int REPORT_EVERY = 250;
 
-  @Option(
-      names = "--recipes",
-      required = true,
-      paramLabel = "FILE",
-      description = "Recipes (YAML).")
-  private Path recipes;
-
-  @Option(
-      names = "--output",
-      required = true,
-      paramLabel = "DIR",
-      description = "Folder of checkpoints and tables.")
-  private Path output;
-
-  @Option(
-      names = "--data",
-      defaultValue = "${env:CLIFFWATCH_HOME:-.}/data/microworld",
-      paramLabel = "DIR",
-      description = "Training text and tokenizer. Default: ${DEFAULT-VALUE}.")
-  private Path data;
-
-  @Option(
-      names = "--suite",
-      defaultValue = "${env:CLIFFWATCH_HOME:-.}/conf/suites/demo.yaml",
-      paramLabel = "FILE",
-      description =
-          "Suite whose precisions and tasks to evaluate; its checkpoints are replaced."
-              + " Default: ${DEFAULT-VALUE}.")
-  private Path suite;
-
-  @Option(names = "--set", paramLabel = "KEY=VALUE", description = "Sets a key of the suite.")
-  private List<String> sets = List.of();
+  @Mixin private RecipeGrid grid;
 
   public static void main(String[] arguments) {
     Commands.exit(Commands.run(new Study(), arguments));
@@ -81,39 +46,11 @@ public final class Study implements Callable<Integer> {
   }
 
   @Override
-  public Integer call() throws Exception {
-    List<Recipe> all = Recipe.read(recipes);
-    if (!Files.isDirectory(data)) {
-      throw new SuiteException("--data: found no folder " + data + ", expected the training text");
-    }
-    Path checkpoints = output.toAbsolutePath().normalize().resolve("checkpoints");
-    Suite grid = Commands.suiteReader(null).read(suite, withCheckpoints(all, checkpoints));
+  public Integer call() throws IOException {
+    Suite suite = grid.suite();
     try (SparkSession session = Commands.session("cliffwatch study")) {
-      JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.sparkContext());
-      train(spark, all, data, checkpoints, System.err);
-      Evaluation.Outcome outcome =
-          new Evaluation(spark, grid, output.toString(), false, System.err).run();
-      Report.show(outcome, output.toString(), false, spark.hadoopConfiguration(), System.err);
-      Report.write(outcome, output.toString(), session, System.err);
-      return outcome.exitCode();
+      return grid.evaluate(session, suite, System.err).exitCode();
     }
-  }
-
-  private List<String> withCheckpoints(List<Recipe> all, Path checkpoints) {
-    List<String> series = new ArrayList<>();
-    for (Recipe recipe : all) {
-      series.add(
-          String.format(
-              Locale.ROOT,
-              "{model: '%s', path: '%s/%s/step{step}', steps: %s}",
-              recipe.name(),
-              checkpoints.toString().replace("'", "''"),
-              recipe.name(),
-              recipe.checkpoints()));
-    }
-    List<String> with = new ArrayList<>(List.of("checkpoints=[" + String.join(", ", series) + "]"));
-    with.addAll(sets);
-    return with;
   }
 
   /**
