@@ -100,6 +100,7 @@ final class DecoderGradient {
    * @return summed loss over the slice's tokens, nats
    */
   double run(Parameters weights, int[] tokens, float scale, long dropoutKey) {
+    Products.onOneThread();
     embed(weights, tokens);
     for (int layer = 0; layer < shape.layers(); layer++) {
       forward(weights.blocks.get(layer), kept.get(layer), layer, dropoutKey);

@@ -8,14 +8,18 @@ import static org.bytedeco.openblas.global.openblas_nolapack.cblas_sgemm;
 
 /**
  * Matrix products by OpenBLAS, row-major float32, one thread each. A product's bits depend on its
- * operands and shape alone.
+ * operands and shape alone, after {@link #onOneThread}.
  */
 final class Products {
-  static {
+  private Products() {}
+
+  /**
+   * Takes OpenBLAS to one thread for what follows. Its number of threads is the process's, and
+   * other libraries set it, ND4J when it is loaded; another number rounds otherwise.
+   */
+  static void onOneThread() {
     blas_set_num_threads(1);
   }
-
-  private Products() {}
 
   /** y (m, n) = alpha · a (m, k) · bᵀ, b (n, k). */
   static void timesTransposed(float alpha, float[] a, float[] b, int m, int n, int k, float[] y) {

@@ -2,6 +2,7 @@ package org.cliffwatch.quantizer.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.bytedeco.openblas.global.openblas_nolapack.blas_set_num_threads;
 
 import java.io.IOException;
 import java.io.OutputStream;
@@ -24,24 +25,37 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 class TrainingTest {
   private static final int LETTERS = 12;
+  // Products of this size are shared by OpenBLAS's threads, and rounded otherwise then.
+  private static final int LARGE = 64;
 
   @TempDir private Path folder;
   private Path data;
 
   static Recipe recipe(
       String name, Recipe.Precision precision, float dropout, List<Integer> checkpoints) {
+    Recipe.Model model = new Recipe.Model(16, 2, 2, 24, 0.5f, 32);
+    return recipe(name, precision, dropout, checkpoints, model, 11);
+  }
+
+  private static Recipe recipe(
+      String name,
+      Recipe.Precision precision,
+      float dropout,
+      List<Integer> checkpoints,
+      Recipe.Model model,
+      int length) {
     return new Recipe(
         name,
         precision,
         0.1f,
         0.5f,
         dropout,
-        new Recipe.Model(16, 2, 2, 24, 0.5f, 32),
+        model,
         9,
         checkpoints.get(checkpoints.size() - 1),
         checkpoints,
         4,
-        11,
+        length,
         0.01f,
         0.001f,
         0,
@@ -109,6 +123,22 @@ class TrainingTest {
     TreeMap<String, byte[]> found = bytes(other);
     assertThat(found.keySet()).isEqualTo(expected.keySet());
     expected.forEach((name, bytes) -> assertThat(found.get(name)).as(name).isEqualTo(bytes));
+  }
+
+  @Test
+  void threadsThatAnotherLibraryGivesOpenBlasDoNotShow() throws IOException {
+    Recipe recipe =
+        recipe(
+            "r",
+            Recipe.Precision.BF16,
+            0,
+            List.of(3),
+            new Recipe.Model(LARGE, 1, 2, 2 * LARGE, 0.5f, LARGE),
+            LARGE);
+    run(recipe, "before", 1);
+    blas_set_num_threads(2);
+    run(recipe, "after", 1);
+    assertSameFiles("before", "after");
   }
 
   @ParameterizedTest
