@@ -76,6 +76,8 @@ final class Progress {
   private void show() {
     double seconds = (System.nanoTime() - started) / 1e9;
     double share = Math.min(1, (workDone + workUnderway) / work);
+    // Parts of the work add up to all of it but for rounding.
+    boolean whole = cells == 0 ? share == 1 : done == cells;
     double left =
         share > 0 ? seconds * (1 - share) / share : Math.max(0, expectedSeconds - seconds);
     shown =
@@ -91,7 +93,7 @@ final class Progress {
     if (terminal) {
       out.print(CLEAR + shown);
       out.flush();
-    } else if (System.nanoTime() - lastPrinted > QUIET_NANOS || share == 1) {
+    } else if (System.nanoTime() - lastPrinted > QUIET_NANOS || whole) {
       lastPrinted = System.nanoTime();
       out.print(shown + "\n");
       out.flush();
