@@ -260,6 +260,16 @@ public final class Predict implements Callable<Integer> {
         description = "Of the forest. Default: ${DEFAULT-VALUE}.")
     private long seed;
 
+    @Option(
+        names = "--without",
+        split = ",",
+        paramLabel = "PREFIX",
+        description = {
+          "Learns without the features whose names begin so, e.g. all_ for the loss landscape's, to",
+          "see what they are worth."
+        })
+    private List<String> without = List.of();
+
     @Mixin private Saved saved;
 
     @Override
@@ -272,7 +282,7 @@ public final class Predict implements Callable<Integer> {
       try (SparkSession spark = session()) {
         Predictor fitted =
             Predictor.fit(
-                source.rows(spark, Optional.empty()).cache(),
+                FeatureTable.without(source.rows(spark, Optional.empty()), without).cache(),
                 target,
                 seed,
                 Machine.commit(),

@@ -104,6 +104,27 @@ public final class FeatureTable {
   }
 
   /**
+   * Takes features away.
+   *
+   * @param prefixes what their names begin with
+   * @throws InvalidInputException where none begins so
+   */
+  public static Dataset<Row> without(Dataset<Row> table, List<String> prefixes) {
+    Dataset<Row> fewer = table;
+    for (String prefix : prefixes) {
+      String[] taken =
+          features(fewer).stream().filter(name -> name.startsWith(prefix)).toArray(String[]::new);
+      if (taken.length == 0) {
+        throw new InvalidInputException(
+            "--without: found no feature whose name begins with '%s', expected one of %s"
+                .formatted(prefix, String.join(", ", features(table))));
+      }
+      fewer = fewer.drop(taken);
+    }
+    return fewer;
+  }
+
+  /**
    * Makes the rows of a folder of tables that {@code evaluate.sh} and {@code analyse.sh} wrote.
    *
    * @param baseline the precision whose loss is a feature and that costs are against

@@ -96,4 +96,22 @@ class FeatureTableTest {
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("found no perplexity of a checkpoint in precision bf16");
   }
+
+  @Test
+  void featuresAreTakenAwayByWhatTheirNamesBeginWith() throws IOException {
+    Dataset<Row> all = rows("fp32", Optional.empty());
+    Dataset<Row> fewer = FeatureTable.without(all, List.of("all_", "scales_a_column"));
+    assertThat(FeatureTable.features(all)).anyMatch(name -> name.startsWith("all_"));
+    assertThat(FeatureTable.features(fewer))
+        .contains("baseline_nll", "attention_norm_gain_std")
+        .noneMatch(name -> name.startsWith("all_") || name.equals("scales_a_column"));
+    assertThat(fewer.columns()).contains("model", "nll_increase");
+    assertThatThrownBy(() -> FeatureTable.without(all, List.of("al_")))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageStartingWith(
+            "--without: found no feature whose name begins with 'al_', expected one of activation_bits, ");
+    assertThatThrownBy(() -> FeatureTable.without(all, List.of("nll_increase")))
+        .as("a target is none")
+        .isInstanceOf(InvalidInputException.class);
+  }
 }
