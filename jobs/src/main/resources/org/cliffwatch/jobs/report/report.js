@@ -262,7 +262,7 @@
           return [
             {name, type: "line", color: paint, symbol: SYMBOLS[index % SYMBOLS.length], symbolSize: 8, z: 2,
               xAxisIndex: panel, yAxisIndex: panel, lineStyle: {color: paint, width: 1.6},
-              endLabel: {show: isNamed && isLast, formatter: name, color: paint}, labelLayout: {moveOverlap: "shiftY"},
+              endLabel: {show: isNamed && isLast, formatter: name, color: paint, lineHeight: 16}, labelLayout: {moveOverlap: "shiftY"},
               data: line.map((row, i) => ({value: [points[i].x, row.rel_pct], row}))},
             {...intervals(name, points, paint), xAxisIndex: panel, yAxisIndex: panel},
           ];

@@ -33,7 +33,7 @@ class EmbeddedCheckpointTest {
     try (InputStream json = getClass().getResourceAsStream("/train/transformers.json")) {
       expected = new ObjectMapper().readTree(json);
     }
-    assertThat(expected).hasSize(20);
+    assertThat(expected).hasSize(10);
     for (JsonNode one : expected) {
       try (Checkpoint checkpoint =
               Checkpoint.open(CHECKPOINTS.resolve(one.get("checkpoint").asText()));

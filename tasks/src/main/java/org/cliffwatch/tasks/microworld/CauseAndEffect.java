@@ -26,7 +26,7 @@ record CauseAndEffect(World world) implements Scenario {
 
   @Override
   public int weight() {
-    return 3;
+    return 2;
   }
 
   private Fate fate(Draw draw) {

@@ -4,11 +4,16 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 
 /**
  * Seeded choices from one side of the split: the training side never yields a name or a pairing
  * that the held-out side yields. One name in five is held out, and of the things of a kind one in
  * five for each use they are put to; each part of a name and each thing is seen in training.
+ *
+ * <p>Training tells of a kind's things by Zipf's law, the n-th in the list 1/n times as often as
+ * the first, as words are in people's texts; items ask about all alike. So what is asked is known
+ * well, hardly or not at all, as with real models and facts.
  */
 final class Draw {
   enum Side {
@@ -17,6 +22,7 @@ final class Draw {
   }
 
   private static final int HELD_OUT_ONE_IN = 5;
+  private static final double ZIPF_EXPONENT = 2.2;
 
   private final World world;
   private final Side side;
@@ -58,11 +64,35 @@ final class Draw {
   String thing(String kind, String use) {
     List<String> things = world.things(kind);
     while (true) {
-      int i = random.nextInt(things.size());
+      int i = rank(things.size());
       if (isMine(i + use.hashCode())) {
         return things.get(i);
       }
     }
+  }
+
+  /** A thing of the kind that is wanted for nothing, held out or not. */
+  String anyThing(String kind) {
+    List<String> things = world.things(kind);
+    return things.get(rank(things.size()));
+  }
+
+  private int rank(int count) {
+    if (side == Side.HELD_OUT) {
+      return random.nextInt(count);
+    }
+    double left = random.nextDouble() * IntStream.range(0, count).mapToDouble(Draw::told).sum();
+    int rank = 0;
+    while (rank < count - 1 && left >= told(rank)) {
+      left -= told(rank);
+      rank++;
+    }
+    return rank;
+  }
+
+  /** How often training tells of a kind's thing, relative to the first. */
+  private static double told(int rank) {
+    return StrictMath.pow(rank + 1, -ZIPF_EXPONENT);
   }
 
   /** A thing of any kind. */

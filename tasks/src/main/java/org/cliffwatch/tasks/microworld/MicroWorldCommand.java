@@ -34,7 +34,7 @@ public final class MicroWorldCommand implements Callable<Integer> {
 
   @Option(
       names = "--items",
-      defaultValue = "200",
+      defaultValue = "500",
       description = "Held-out items a task. Default: ${DEFAULT-VALUE}.")
   private int items;
 

@@ -20,7 +20,7 @@ record PhysicalChoice(World world) implements Scenario {
 
   @Override
   public int weight() {
-    return 2;
+    return 1;
   }
 
   private Job job(Draw draw) {

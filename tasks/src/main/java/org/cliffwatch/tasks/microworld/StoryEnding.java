@@ -19,14 +19,14 @@ record StoryEnding(World world) implements Scenario {
 
   @Override
   public int weight() {
-    return 2;
+    return 1;
   }
 
   private Story story(Draw draw, Draw.Cast cast) {
     World.Want want = draw.pick(world.wants());
     World.Want otherWant = draw.pickBesides(want, world.wants());
     String wanted = draw.thing(want.kind(), otherWant.kind());
-    String other = draw.pick(world.things(otherWant.kind()));
+    String other = draw.anyThing(otherWant.kind());
     boolean wantedFirst = draw.chance(0.5);
     boolean helped = draw.chance(0.6);
     List<String> beginning =

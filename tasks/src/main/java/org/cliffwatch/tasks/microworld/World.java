@@ -54,8 +54,15 @@ record World(
   /** Who feels so wants that kind of thing, and does that with it. */
   record Want(String feeling, String kind, String act) {}
 
-  /** {@code X} stands for the thing in title and steps. */
-  record Script(String title, String kind, List<String> steps) {}
+  /**
+   * {@code X} stands for the thing in title and steps, {@code TOOL} for what does that to its kind.
+   *
+   * @param kind of the thing; null: any that there is a tool for
+   * @param verb whose tool one step takes; null: none does
+   */
+  record Script(String title, String kind, String verb, List<String> steps) {
+    static final String TOOL = "TOOL";
+  }
 
   static World load() {
     try (InputStream yaml = World.class.getResourceAsStream(RESOURCE)) {

@@ -18,7 +18,7 @@ class EmbeddedMicroWorldTest {
   private static final long SEED = 1;
   private static final int DOCUMENTS = 40_000;
   private static final int CALIBRATION = 256;
-  private static final int ITEMS = 200;
+  private static final int ITEMS = 500;
 
   @Test
   void everyFileIsAsGenerated(@TempDir Path folder) throws IOException {
