@@ -54,8 +54,8 @@ import picocli.CommandLine.Option;
       "and --properties-file FILE, as spark-submit does: submit/clusters.md.",
       "",
       "Examples:",
-      "  nightly.sh --suite conf/suites/demo.yaml --output out --accept",
-      "  nightly.sh --suite conf/suites/demo.yaml --output out --dry-run"
+      "  nightly.sh --suite conf/suites/nightly.yaml --output out --accept",
+      "  nightly.sh --suite conf/suites/nightly.yaml --output out --dry-run"
     })
 public final class Nightly implements Callable<Integer> {
   @Option(
