@@ -349,6 +349,13 @@ public final class Decoder implements AutoCloseable {
     }
   }
 
+  /** Lets go of the workspaces that are not in use: heap, of which each may hold some megabytes. */
+  public void rest() {
+    for (Workspace w = workspaces.poll(); w != null; w = workspaces.poll()) {
+      w.close();
+    }
+  }
+
   /** Rows that workspaces not in use have room for, and positions of the rotary tables kept. */
   int keptRows() {
     int positions = rotaryTables.stream().mapToInt(RotaryTables::positions).max().orElse(0);

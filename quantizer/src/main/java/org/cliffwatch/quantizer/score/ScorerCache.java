@@ -78,6 +78,10 @@ public final class ScorerCache {
           scorer.close();
           entry.users--;
           entry.leases--;
+          if (entry.users == 0) {
+            // The budget does not count the heap, and hundreds of small models fit it.
+            entry.model.decoder().rest();
+          }
           makeRoom();
         }
       }

@@ -39,6 +39,19 @@ class DecoderTest {
     }
   }
 
+  /** Hundreds of small models are kept at once, whose workspaces would fill the heap. */
+  @Test
+  void aModelAtRestKeepsNoWorkspace() throws IOException {
+    try (Checkpoint checkpoint = Checkpoint.open(Variant.of("opt-bare").write(folder));
+        Decoder decoder = open(checkpoint, Runtime.getRuntime().maxMemory())) {
+      float[] before = decoder.logits(new int[] {1, 2, 3});
+      assertThat(decoder.keptRows()).isPositive();
+      decoder.rest();
+      assertThat(decoder.keptRows()).as("without rotary tables").isZero();
+      assertThat(decoder.logits(new int[] {1, 2, 3})).containsExactly(before);
+    }
+  }
+
   /** The widest array of llama-linear has 40 floats a row, its logits 48. */
   @Test
   void whatIsLongerThanAnArrayIsRefused() throws IOException {
