@@ -84,6 +84,14 @@ CLIFFWATCH_JVM=(
   "-Dlog4j2.configurationFile=$CLIFFWATCH_HOME/conf/log4j2.properties"
 )
 
+# For commands that train, or take gradients, and score in one process. The trainer's vectors have 256 bits on
+# every processor; where scoring's have 512, HotSpot compiles neither well once both were used.
+cliffwatch_one_vector_width() {
+  local width=-XX:MaxVectorSize=32
+  CLIFFWATCH_JVM+=("$width")
+  cliffwatch_executor_options="$(sed -n 's/^spark\.executor\.extraJavaOptions *//p' "$CLIFFWATCH_HOME/conf/spark-defaults.conf") $width"
+}
+
 # cliffwatch_java MAIN ARGS...: a main class without Spark. Nearly all of its memory is weights, outside
 # the heap; the default collector would let the heap grow to as much again.
 cliffwatch_java() {
@@ -139,6 +147,7 @@ cliffwatch_spark() {
   esac
   local master=""
   local spark=(--class "$main" --properties-file "$CLIFFWATCH_HOME/conf/spark-defaults.conf")
+  [ -z "${cliffwatch_executor_options:-}" ] || spark+=(--conf "spark.executor.extraJavaOptions=$cliffwatch_executor_options")
   local own=()
   while [ $# -gt 0 ]; do
     case "$1" in
