@@ -7,8 +7,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Writes a micro-world to a folder:
@@ -17,6 +19,8 @@ import java.util.Map;
  *   <li>{@code training.jsonl}, {@code calibration.jsonl}: documents, {@code {"text": …}} a line
  *   <li>{@code tokenizer.json}, {@code tokenizer_config.json}: Hugging Face's form
  *   <li>{@code TASK/…}: held-out items in the files of the task's own release
+ *   <li>{@code wikitext/test.jsonl}: as many documents that the training text has not, another draw
+ *       of its side, {@code {"page": …}} a line
  * </ul>
  *
  * The same seed and sizes give the same bytes.
@@ -57,8 +61,12 @@ public final class MicroWorld {
    */
   public void write(Path folder, int documents, int calibration, int items) throws IOException {
     List<String> training = documents(documents, seed);
-    writeDocuments(folder.resolve("training.jsonl"), training);
-    writeDocuments(folder.resolve("calibration.jsonl"), documents(calibration, seed + 1));
+    writeDocuments(folder.resolve("training.jsonl"), "text", training);
+    writeDocuments(folder.resolve("calibration.jsonl"), "text", documents(calibration, seed + 1));
+    Set<String> seen = new HashSet<>(training);
+    List<String> unseen =
+        documents(2 * items, seed + 2).stream().filter(seen::add).limit(items).toList();
+    writeDocuments(folder.resolve("wikitext/test.jsonl"), "page", unseen);
     List<String> lastParts = new ArrayList<>(world.people().she());
     lastParts.addAll(world.people().he());
     BytePairEncoding encoding = BytePairEncoding.of(training, world.people().first(), lastParts);
@@ -90,9 +98,10 @@ public final class MicroWorld {
     return documents;
   }
 
-  private static void writeDocuments(Path file, List<String> documents) throws IOException {
+  private static void writeDocuments(Path file, String field, List<String> documents)
+      throws IOException {
     ItemLines lines = new ItemLines();
-    documents.forEach(document -> lines.json(Map.of("text", document)));
+    documents.forEach(document -> lines.json(Map.of(field, document)));
     writeText(file, lines.toString());
   }
 

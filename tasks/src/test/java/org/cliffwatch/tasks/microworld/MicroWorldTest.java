@@ -69,6 +69,17 @@ class MicroWorldTest {
   }
 
   @Test
+  void pagesAreDocumentsThatTheTrainingTextHasNot() throws IOException {
+    Set<String> documents = new HashSet<>();
+    jsonLines("training.jsonl").forEach(each -> documents.add(each.get("text").asText()));
+    List<JsonNode> pages = jsonLines("wikitext/test.jsonl");
+    assertThat(pages).hasSize(ITEMS);
+    assertThat(pages.stream().map(each -> each.get("page").asText()))
+        .doesNotHaveDuplicates()
+        .noneMatch(documents::contains);
+  }
+
+  @Test
   void noNameOfAnItemOccursInTheTrainingText() throws IOException {
     Set<String> names = new HashSet<>();
     for (String line :
