@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.BufferedReader;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
@@ -13,6 +14,8 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.zip.GZIPInputStream;
+import java.util.zip.ZipException;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.model.Inventory;
@@ -21,14 +24,15 @@ import org.cliffwatch.quantizer.tokenizer.Tokenizer;
 
 /**
  * Documents to calibrate with. A file whose name ends in {@code .jsonl} or {@code .json} has a JSON
- * object a line, its document the field {@code text}; any other a document a line. Blank ones are
- * left out.
+ * object a line, its document the field {@code text}; any other a document a line; with {@code .gz}
+ * after that it is compressed. Blank documents are left out.
  *
  * <p>Documents are tokenized each for itself, with the special tokens that the tokenizer adds, and
  * joined; samples are cut from the start, one after another, as llm-awq does ({@code
  * utils/calib_data.py}). All documents are in memory at once.
  */
 public final class CalibrationText {
+  private static final String COMPRESSED = ".gz";
   private static final JsonMapper JSON = new JsonMapper();
 
   private final String origin;
@@ -43,15 +47,19 @@ public final class CalibrationText {
    * Reads a file.
    *
    * @param origin its name, for messages
-   * @param in UTF-8
+   * @param in UTF-8, compressed where the name says so
    * @throws InvalidInputException naming a line that is no document
    */
   public static CalibrationText read(String origin, InputStream in) throws IOException {
-    boolean isJson = origin.endsWith(".jsonl") || origin.endsWith(".json");
+    boolean isCompressed = origin.endsWith(COMPRESSED);
+    String name =
+        isCompressed ? origin.substring(0, origin.length() - COMPRESSED.length()) : origin;
+    boolean isJson = name.endsWith(".jsonl") || name.endsWith(".json");
     List<String> documents = new ArrayList<>();
     int number = 0;
-    try (BufferedReader lines =
-        new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder()))) {
+    try (InputStream text = isCompressed ? new GZIPInputStream(in) : in;
+        BufferedReader lines =
+            new BufferedReader(new InputStreamReader(text, StandardCharsets.UTF_8.newDecoder()))) {
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
         number++;
         if (!line.isBlank()) {
@@ -64,6 +72,9 @@ public final class CalibrationText {
     } catch (CharacterCodingException e) {
       throw new InvalidInputException(
           origin + ": after line " + number + ": found bytes that are not UTF-8", e);
+    } catch (ZipException | EOFException e) {
+      throw new InvalidInputException(
+          origin + ": after line " + number + ": not a whole gzip file: " + e.getMessage(), e);
     }
     return new CalibrationText(origin, documents);
   }
