@@ -2,6 +2,7 @@ package org.cliffwatch.quantizer.scheme;
 
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.List;
 
 /**
  * Autoflex (Köster et al. 2017): the exponent of a tensor in one computation, which is fixed before
@@ -48,13 +49,30 @@ public final class Autoflex {
    *
    * @param magnitude of its largest number, finite
    */
-  static Autoflex initialized(Flexpoint format, float magnitude) {
+  public static Autoflex initialized(Flexpoint format, float magnitude) {
     Autoflex autoflex = new Autoflex(format);
     boolean done = false;
     while (!done) {
       done = autoflex.initialize(format.mantissa(magnitude, autoflex.scale()));
     }
     return autoflex;
+  }
+
+  /**
+   * As another was left: what {@link #exponent} and {@link #maxima} gave.
+   *
+   * @param maxima the latest last, 16 at most
+   */
+  public static Autoflex restored(Flexpoint format, int exponent, List<Double> maxima) {
+    Autoflex autoflex = new Autoflex(format);
+    autoflex.exponent = exponent;
+    autoflex.maxima.addAll(maxima);
+    return autoflex;
+  }
+
+  /** The maxima Γκ that the next exponent follows, the latest last. */
+  public List<Double> maxima() {
+    return List.copyOf(maxima);
   }
 
   /** e, for the next run. */

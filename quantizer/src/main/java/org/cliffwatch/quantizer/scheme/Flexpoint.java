@@ -1,5 +1,7 @@
 package org.cliffwatch.quantizer.scheme;
 
+import java.io.Serializable;
+
 /**
  * flexN+M (Köster et al. 2017): all numbers of a tensor are two's complement mantissas of N bits
  * times one power of two, {@code κ = 2^−e}.
@@ -10,7 +12,9 @@ package org.cliffwatch.quantizer.scheme;
  * @param mantissaBits N, 8 to 16
  * @param exponentBits M, 1 to 6: κ² stays a normal float32
  */
-public record Flexpoint(int mantissaBits, int exponentBits) {
+public record Flexpoint(int mantissaBits, int exponentBits) implements Serializable {
+  private static final long serialVersionUID = 1L;
+
   public Flexpoint {
     if (mantissaBits < 8 || mantissaBits > 16 || exponentBits < 1 || exponentBits > 6) {
       throw new IllegalArgumentException(

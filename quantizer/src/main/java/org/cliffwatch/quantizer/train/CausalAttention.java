@@ -2,7 +2,7 @@ package org.cliffwatch.quantizer.train;
 
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.train.DecoderGradient.Result;
 
 /**
  * Causal attention of whole sequences with rotary positions: softmax(q kᵀ / √width) v for each
@@ -10,7 +10,7 @@ import org.cliffwatch.quantizer.kernel.FloatType;
  */
 final class CausalAttention {
   private final ModelShape shape;
-  private final FloatType type;
+  private final Rounding rounding;
   private final int length;
   private final float[] cos;
   private final float[] sin;
@@ -25,9 +25,9 @@ final class CausalAttention {
   private final float[] p;
   private final float[] ds;
 
-  CausalAttention(ModelShape shape, FloatType type, int length) {
+  CausalAttention(ModelShape shape, Rounding rounding, int length) {
     this.shape = shape;
-    this.type = type;
+    this.rounding = rounding;
     this.length = length;
     int half = shape.rotated() / 2;
     cos = new float[length * half];
@@ -58,13 +58,14 @@ final class CausalAttention {
   /**
    * Attends within each sequence.
    *
+   * @param layer whose results these are
    * @param qkv (sequences · length, 3 · hidden); queries and keys are rotated in place
    * @param probabilities (sequences, heads, length, length), kept for the gradient
    * @param y (sequences · length, hidden), overwritten
    */
-  void forward(float[] qkv, int sequences, float[] probabilities, float[] y) {
+  void forward(int layer, float[] qkv, int sequences, float[] probabilities, float[] y) {
     rotate(qkv, sequences, 1);
-    Lanes.round(type, qkv, sequences * length * 3 * shape.hidden());
+    round(layer, Result.ROTATED, qkv, sequences * length * 3 * shape.hidden());
     int width = shape.headWidth();
     for (int s = 0; s < sequences; s++) {
       for (int h = 0; h < shape.heads(); h++) {
@@ -74,13 +75,17 @@ final class CausalAttention {
           Softmax.inPlace(p, t * length, t + 1);
           Arrays.fill(p, t * length + t + 1, (t + 1) * length, 0f);
         }
-        Lanes.round(type, p, p.length);
+        round(layer, Result.PROBABILITIES, p, p.length);
         System.arraycopy(p, 0, probabilities, (s * shape.heads() + h) * p.length, p.length);
         Products.times(1, p, v, length, width, length, o);
         scatter(o, y, s, h * width, shape.hidden());
       }
     }
-    Lanes.round(type, y, sequences * length * shape.hidden());
+    round(layer, Result.ATTENDED, y, sequences * length * shape.hidden());
+  }
+
+  private void round(int layer, Result result, float[] x, int n) {
+    rounding.round(DecoderGradient.use(layer, result), x, n);
   }
 
   /**
@@ -90,7 +95,8 @@ final class CausalAttention {
    * @param dy (sequences · length, hidden) gradient at the output
    * @param dqkv (sequences · length, 3 · hidden), overwritten
    */
-  void backward(float[] qkv, int sequences, float[] probabilities, float[] dy, float[] dqkv) {
+  void backward(
+      int layer, float[] qkv, int sequences, float[] probabilities, float[] dy, float[] dqkv) {
     int width = shape.headWidth();
     int stride = 3 * shape.hidden();
     for (int s = 0; s < sequences; s++) {
@@ -100,9 +106,9 @@ final class CausalAttention {
         System.arraycopy(probabilities, (s * shape.heads() + h) * p.length, p, 0, p.length);
         Products.transposedTimes(1, p, o, length, width, length, dv);
         Products.timesTransposed(1, o, v, length, length, width, ds);
-        Lanes.round(type, ds, ds.length);
+        round(layer, Result.D_PROBABILITIES, ds, ds.length);
         softmaxGradient();
-        Lanes.round(type, ds, ds.length);
+        round(layer, Result.D_SCORES, ds, ds.length);
         Products.times(scale(), ds, k, length, width, length, dq);
         Products.transposedTimes(scale(), ds, q, length, width, length, dk);
         scatter(dq, dqkv, s, h * 3 * width, stride);
@@ -110,9 +116,9 @@ final class CausalAttention {
         scatter(dv, dqkv, s, h * 3 * width + 2 * width, stride);
       }
     }
-    Lanes.round(type, dqkv, sequences * length * stride);
+    round(layer, Result.D_ROTATED, dqkv, sequences * length * stride);
     rotate(dqkv, sequences, -1);
-    Lanes.round(type, dqkv, sequences * length * stride);
+    round(layer, Result.D_QUERY_KEY_VALUE, dqkv, sequences * length * stride);
   }
 
   /** ds[t] = p[t] ⊙ (ds[t] − p[t]·ds[t]); zero where p is masked. */

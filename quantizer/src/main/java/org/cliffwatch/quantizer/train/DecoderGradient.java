@@ -4,12 +4,16 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import jdk.incubator.vector.FloatVector;
-import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.scheme.RowQuantizer;
 
 /**
  * Loss and gradients of a decoder on one slice of a batch. Every operation's result, forward and
- * backward, is rounded to the half type, as where a whole model runs in it; inside an operation
- * (products, LayerNorm, softmax) it is float32.
+ * backward, is {@linkplain Rounding rounded}, as where a whole model runs in a half type; inside an
+ * operation (products, LayerNorm, softmax) it is float32.
+ *
+ * <p>Inputs of the blocks' linear layers may be quantized beside that, a token at a time. The
+ * gradient goes straight through (Bengio et al. 2013): at the input it is what it is at the
+ * quantized input, and the weight's is made with the latter.
  *
  * <p>Not for two threads at once: each slice has its own.
  */
@@ -31,11 +35,48 @@ final class DecoderGradient {
     final float[] activated = new float[rows * shape.feedForward()];
   }
 
+  /** What a block's operations give, forward and backward; of the end, those that it has. */
+  enum Result {
+    ATTENTION_NORM,
+    QUERY_KEY_VALUE,
+    ROTATED,
+    PROBABILITIES,
+    ATTENDED,
+    ATTENTION_OUT,
+    ATTENTION_DROPPED,
+    MIDDLE,
+    FEED_FORWARD_NORM,
+    INNER,
+    ACTIVATED,
+    FEED_FORWARD_OUT,
+    FEED_FORWARD_DROPPED,
+    OUT,
+    FINAL_NORM,
+    LOGITS,
+    D_LOGITS,
+    D_FINAL_NORM,
+    D_OUT,
+    D_FEED_FORWARD_DROPPED,
+    D_ACTIVATED,
+    D_INNER,
+    D_FEED_FORWARD_NORM,
+    D_MIDDLE,
+    D_ATTENTION_DROPPED,
+    D_ATTENDED,
+    D_PROBABILITIES,
+    D_SCORES,
+    D_ROTATED,
+    D_QUERY_KEY_VALUE,
+    D_ATTENTION_NORM
+  }
+
+  private static final int RESULTS = Result.values().length;
   private static final int ATTENTION = 0;
   private static final int FEED_FORWARD = 1;
 
   private final ModelShape shape;
-  private final FloatType type;
+  private final Rounding rounding;
+  private final RowQuantizer inputs;
   private final float dropout;
   private final int sequences;
   private final int length;
@@ -57,18 +98,27 @@ final class DecoderGradient {
   private final float[] dQkv;
 
   /**
+   * @param rounding of every result
+   * @param inputs how the blocks' linear layers' inputs are quantized; null: not
    * @param sequences of the slice
    * @param length tokens predicted in a sequence
    */
-  DecoderGradient(ModelShape shape, FloatType type, float dropout, int sequences, int length) {
+  DecoderGradient(
+      ModelShape shape,
+      Rounding rounding,
+      RowQuantizer inputs,
+      float dropout,
+      int sequences,
+      int length) {
     this.shape = shape;
-    this.type = type;
+    this.rounding = rounding;
+    this.inputs = inputs;
     this.dropout = dropout;
     this.sequences = sequences;
     this.length = length;
     this.rows = sequences * length;
     this.hidden = shape.hidden();
-    attention = new CausalAttention(shape, type, length);
+    attention = new CausalAttention(shape, rounding, length);
     for (int layer = 0; layer < shape.layers(); layer++) {
       kept.add(new Kept());
     }
@@ -85,7 +135,21 @@ final class DecoderGradient {
     dQkv = new float[rows * 3 * hidden];
   }
 
-  /** Gradients of the last {@link #run}: of loss · scale, rounded to the half type. */
+  /** How many results {@link Rounding} tells apart: the blocks', the end's, the gradients. */
+  static int uses(ModelShape shape, int tensors) {
+    return (shape.layers() + 1) * RESULTS + tensors;
+  }
+
+  /**
+   * A result's index.
+   *
+   * @param layer the number of layers for the end
+   */
+  static int use(int layer, Result result) {
+    return layer * RESULTS + result.ordinal();
+  }
+
+  /** Gradients of the last {@link #run}: of loss · scale, rounded. */
   Parameters gradients() {
     return gradients;
   }
@@ -93,7 +157,7 @@ final class DecoderGradient {
   /**
    * Runs forward and backward.
    *
-   * @param weights already rounded to the half type
+   * @param weights already rounded
    * @param tokens (sequences, length + 1): each sequence's inputs and, one further, its targets
    * @param scale factor on the loss's gradients: loss scale over the tokens of the whole batch
    * @param dropoutKey different for every step and slice
@@ -114,16 +178,17 @@ final class DecoderGradient {
         mean,
         inverse,
         normed);
-    round(normed);
+    int end = shape.layers();
+    round(end, Result.FINAL_NORM, normed);
     int vocabulary = shape.vocabulary();
     Products.timesTransposed(1, normed, weights.head.values(), rows, vocabulary, hidden, logits);
-    round(logits);
+    round(end, Result.LOGITS, logits);
     double loss = Softmax.crossEntropy(logits, rows, vocabulary, targets(tokens), scale);
-    round(logits);
+    round(end, Result.D_LOGITS, logits);
 
     Products.transposedTimes(1, logits, normed, vocabulary, hidden, rows, gradients.head.values());
     Products.times(1, logits, weights.head.values(), rows, hidden, vocabulary, dHidden);
-    round(dHidden);
+    round(end, Result.D_FINAL_NORM, dHidden);
     Arrays.fill(dResidual, 0);
     LayerNorm.backward(
         residual,
@@ -135,7 +200,7 @@ final class DecoderGradient {
         dResidual,
         gradients.finalNormWeight.values(),
         gradients.finalNormBias.values());
-    round(dResidual);
+    round(end, Result.D_OUT, dResidual);
     for (int layer = shape.layers() - 1; layer >= 0; layer--) {
       backward(
           weights.blocks.get(layer),
@@ -145,14 +210,24 @@ final class DecoderGradient {
           dropoutKey);
     }
     embedBackward(tokens);
+    int use = use(end + 1, Result.values()[0]);
     for (Parameters.Tensor gradient : gradients.tensors()) {
-      round(gradient.values());
+      rounding.round(use++, gradient.values(), gradient.values().length);
     }
     return loss;
   }
 
-  private void round(float[] x) {
-    Lanes.round(type, x, x.length);
+  private void round(int layer, Result result, float[] x) {
+    rounding.round(use(layer, result), x, x.length);
+  }
+
+  /** What a linear layer reads, (rows, width). */
+  private void quantize(float[] x, int width) {
+    if (inputs != null) {
+      for (int row = 0; row < rows; row++) {
+        inputs.apply(x, row * width, width, x, row * width);
+      }
+    }
   }
 
   private int[] targets(int[] tokens) {
@@ -194,12 +269,17 @@ final class DecoderGradient {
         k.inMean,
         k.inInverse,
         k.normed);
-    round(k.normed);
+    round(layer, Result.ATTENTION_NORM, k.normed);
+    quantize(k.normed, hidden);
     linear(k.normed, w.attentionIn(), w.attentionInBias(), k.qkv);
-    attention.forward(k.qkv, sequences, k.probabilities, k.attended);
+    round(layer, Result.QUERY_KEY_VALUE, k.qkv);
+    attention.forward(layer, k.qkv, sequences, k.probabilities, k.attended);
+    quantize(k.attended, hidden);
     linear(k.attended, w.attentionOut(), w.attentionOutBias(), dHidden);
-    drop(dHidden, layer, ATTENTION, dropoutKey);
+    round(layer, Result.ATTENTION_OUT, dHidden);
+    drop(dHidden, layer, ATTENTION, dropoutKey, Result.ATTENTION_DROPPED);
     add(residual, dHidden);
+    round(layer, Result.MIDDLE, residual);
 
     System.arraycopy(residual, 0, k.middle, 0, residual.length);
     LayerNorm.forward(
@@ -211,19 +291,24 @@ final class DecoderGradient {
         k.middleMean,
         k.middleInverse,
         k.middleNormed);
-    round(k.middleNormed);
+    round(layer, Result.FEED_FORWARD_NORM, k.middleNormed);
+    quantize(k.middleNormed, hidden);
     linear(k.middleNormed, w.feedForwardIn(), w.feedForwardInBias(), k.inner);
+    round(layer, Result.INNER, k.inner);
     Gelu.forward(k.inner, k.inner.length, k.activated);
-    round(k.activated);
+    round(layer, Result.ACTIVATED, k.activated);
+    quantize(k.activated, shape.feedForward());
     linear(k.activated, w.feedForwardOut(), w.feedForwardOutBias(), dHidden);
-    drop(dHidden, layer, FEED_FORWARD, dropoutKey);
+    round(layer, Result.FEED_FORWARD_OUT, dHidden);
+    drop(dHidden, layer, FEED_FORWARD, dropoutKey, Result.FEED_FORWARD_DROPPED);
     add(residual, dHidden);
+    round(layer, Result.OUT, residual);
   }
 
   private void backward(
       Parameters.Block w, Parameters.Block g, Kept k, int layer, long dropoutKey) {
     System.arraycopy(dResidual, 0, dHidden, 0, dResidual.length);
-    drop(dHidden, layer, FEED_FORWARD, dropoutKey);
+    drop(dHidden, layer, FEED_FORWARD, dropoutKey, Result.D_FEED_FORWARD_DROPPED);
     linearBackward(
         k.activated,
         dHidden,
@@ -231,8 +316,9 @@ final class DecoderGradient {
         g.feedForwardOut(),
         g.feedForwardOutBias(),
         dInner);
+    round(layer, Result.D_ACTIVATED, dInner);
     Gelu.backward(k.inner, k.inner.length, dInner);
-    round(dInner);
+    round(layer, Result.D_INNER, dInner);
     linearBackward(
         k.middleNormed,
         dInner,
@@ -240,6 +326,7 @@ final class DecoderGradient {
         g.feedForwardIn(),
         g.feedForwardInBias(),
         dHidden2);
+    round(layer, Result.D_FEED_FORWARD_NORM, dHidden2);
     LayerNorm.backward(
         k.middle,
         rows,
@@ -250,14 +337,16 @@ final class DecoderGradient {
         dResidual,
         g.feedForwardNormWeight().values(),
         g.feedForwardNormBias().values());
-    round(dResidual);
+    round(layer, Result.D_MIDDLE, dResidual);
 
     System.arraycopy(dResidual, 0, dHidden, 0, dResidual.length);
-    drop(dHidden, layer, ATTENTION, dropoutKey);
+    drop(dHidden, layer, ATTENTION, dropoutKey, Result.D_ATTENTION_DROPPED);
     linearBackward(
         k.attended, dHidden, w.attentionOut(), g.attentionOut(), g.attentionOutBias(), dHidden2);
-    attention.backward(k.qkv, sequences, k.probabilities, dHidden2, dQkv);
+    round(layer, Result.D_ATTENDED, dHidden2);
+    attention.backward(layer, k.qkv, sequences, k.probabilities, dHidden2, dQkv);
     linearBackward(k.normed, dQkv, w.attentionIn(), g.attentionIn(), g.attentionInBias(), dHidden2);
+    round(layer, Result.D_ATTENTION_NORM, dHidden2);
     LayerNorm.backward(
         k.in,
         rows,
@@ -268,28 +357,27 @@ final class DecoderGradient {
         dResidual,
         g.attentionNormWeight().values(),
         g.attentionNormBias().values());
-    round(dResidual);
+    round(layer, Result.D_OUT, dResidual);
   }
 
-  private void drop(float[] x, int layer, int place, long dropoutKey) {
+  private void drop(float[] x, int layer, int place, long dropoutKey, Result result) {
     if (dropout > 0) {
       Dropout.apply(x, 0, x.length, dropout, Dropout.key(dropoutKey, layer, place));
-      round(x);
+      round(layer, result, x);
     }
   }
 
-  /** y = x Wᵀ + b, rounded once. */
+  /** y = x Wᵀ + b. */
   private void linear(float[] x, Parameters.Tensor weight, Parameters.Tensor bias, float[] y) {
     int outputs = weight.shape()[0];
-    int inputs = weight.shape()[1];
-    Products.timesTransposed(1, x, weight.values(), rows, outputs, inputs, y);
+    int columns = weight.shape()[1];
+    Products.timesTransposed(1, x, weight.values(), rows, outputs, columns, y);
     for (int row = 0; row < rows; row++) {
       int at = row * outputs;
       for (int i = 0; i < outputs; i += Lanes.WIDTH) {
-        FloatVector sum =
-            FloatVector.fromArray(Lanes.SPECIES, y, at + i)
-                .add(FloatVector.fromArray(Lanes.SPECIES, bias.values(), i));
-        Lanes.round(type, sum).intoArray(y, at + i);
+        FloatVector.fromArray(Lanes.SPECIES, y, at + i)
+            .add(FloatVector.fromArray(Lanes.SPECIES, bias.values(), i))
+            .intoArray(y, at + i);
       }
     }
   }
@@ -302,8 +390,8 @@ final class DecoderGradient {
       Parameters.Tensor dBias,
       float[] dx) {
     int outputs = weight.shape()[0];
-    int inputs = weight.shape()[1];
-    Products.transposedTimes(1, dy, x, outputs, inputs, rows, dWeight.values());
+    int columns = weight.shape()[1];
+    Products.transposedTimes(1, dy, x, outputs, columns, rows, dWeight.values());
     float[] bias = dBias.values();
     Arrays.fill(bias, 0);
     for (int row = 0; row < rows; row++) {
@@ -314,16 +402,14 @@ final class DecoderGradient {
             .intoArray(bias, i);
       }
     }
-    Products.times(1, dy, weight.values(), rows, inputs, outputs, dx);
-    round(dx);
+    Products.times(1, dy, weight.values(), rows, columns, outputs, dx);
   }
 
-  private void add(float[] x, float[] y) {
+  private static void add(float[] x, float[] y) {
     for (int i = 0; i < x.length; i += Lanes.WIDTH) {
-      FloatVector sum =
-          FloatVector.fromArray(Lanes.SPECIES, x, i)
-              .add(FloatVector.fromArray(Lanes.SPECIES, y, i));
-      Lanes.round(type, sum).intoArray(x, i);
+      FloatVector.fromArray(Lanes.SPECIES, x, i)
+          .add(FloatVector.fromArray(Lanes.SPECIES, y, i))
+          .intoArray(x, i);
     }
   }
 }

@@ -6,6 +6,7 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.scheme.Flexpoint;
 
 /**
  * Elementwise arithmetic on the Vector API, each function beside a scalar twin that makes the same
@@ -158,6 +159,53 @@ final class Lanes {
             ? absolute + FLOAT16_SUBNORMAL_ROUNDER - FLOAT16_SUBNORMAL_ROUNDER
             : Float.intBitsToFloat(normal);
     return Float.intBitsToFloat(Float.floatToRawIntBits(rounded) | (bits & SIGN));
+  }
+
+  /**
+   * Rounds x[0 .. n) to mantissas of a {@link Flexpoint} tensor, as {@link Flexpoint#mantissa}
+   * does, and widens them; NaN stays NaN.
+   *
+   * @param scale κ
+   * @return Γ, the largest magnitude of a mantissa
+   */
+  static int round(Flexpoint format, float scale, float[] x, int n) {
+    float inverse = 1 / scale;
+    float high = (1 << (format.mantissaBits() - 1)) - 1;
+    float low = -high - 1;
+    FloatVector most = FloatVector.zero(SPECIES);
+    int i = 0;
+    for (; i + WIDTH <= n; i += WIDTH) {
+      FloatVector mantissas =
+          FloatVector.fromArray(SPECIES, x, i)
+              .mul(inverse)
+              .max(low)
+              .min(high)
+              .add(ROUNDER)
+              .sub(ROUNDER);
+      most = most.max(mantissas.abs());
+      mantissas.mul(scale).intoArray(x, i);
+    }
+    float largest = most.reduceLanes(VectorOperators.MAX);
+    for (; i < n; i++) {
+      float mantissa = Math.min(Math.max(x[i] * inverse, low), high) + ROUNDER - ROUNDER;
+      largest = Math.max(largest, Math.abs(mantissa));
+      x[i] = mantissa * scale;
+    }
+    return (int) largest;
+  }
+
+  /** The largest magnitude among x[0 .. n); NaN if one is. */
+  static float largestMagnitude(float[] x, int n) {
+    FloatVector most = FloatVector.zero(SPECIES);
+    int i = 0;
+    for (; i + WIDTH <= n; i += WIDTH) {
+      most = most.max(FloatVector.fromArray(SPECIES, x, i).abs());
+    }
+    float largest = most.reduceLanes(VectorOperators.MAX);
+    for (; i < n; i++) {
+      largest = Math.max(largest, Math.abs(x[i]));
+    }
+    return largest;
   }
 
   /** Adds the eight lanes from the first to the last. */

@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
-import org.cliffwatch.quantizer.checkpoint.ConfigFields;
 import org.cliffwatch.quantizer.kernel.FloatType;
 
 /**
@@ -39,17 +38,14 @@ public final class LossGradient {
             .filter(n -> samples.size() % n == 0 && (n == 1 || n * length <= ROWS))
             .max()
             .orElseThrow();
-    decoder = new DecoderGradient(shape, FloatType.FLOAT32, 0, together, length);
+    decoder = new DecoderGradient(shape, Rounding.to(FloatType.FLOAT32), null, 0, together, length);
     gradients = inBlocks(decoder.gradients());
   }
 
   private static List<float[]> inBlocks(Parameters parameters) {
     List<float[]> matrices = new ArrayList<>();
     for (Parameters.Block block : parameters.blocks) {
-      matrices.add(block.attentionIn().values());
-      matrices.add(block.attentionOut().values());
-      matrices.add(block.feedForwardIn().values());
-      matrices.add(block.feedForwardOut().values());
+      block.matrices().forEach(matrix -> matrices.add(matrix.values()));
     }
     return matrices;
   }
@@ -62,49 +58,8 @@ public final class LossGradient {
    *     CheckpointFolder}: another family, or GPT-NeoX with parallel halves, erf, other rotations
    */
   public static Optional<LossGradient> of(Checkpoint checkpoint, List<int[]> samples) {
-    ConfigFields config = checkpoint.config();
-    if (!isOurs(config)) {
-      return Optional.empty();
-    }
-    int hidden = config.positive("hidden_size");
-    int heads = config.positive("num_attention_heads");
-    int inner = config.positive("intermediate_size");
-    if (hidden % heads != 0 || hidden / heads % Lanes.WIDTH != 0 || inner % Lanes.WIDTH != 0) {
-      return Optional.empty();
-    }
-    ModelShape shape =
-        new ModelShape(
-            config.positive("vocab_size"),
-            hidden,
-            config.positive("num_hidden_layers"),
-            heads,
-            inner,
-            (float) config.number("rotary_pct", 0.25));
-    Parameters weights = new Parameters(shape);
-    for (Parameters.Tensor tensor : weights.tensors()) {
-      long[] expected = Arrays.stream(tensor.shape()).asLongStream().toArray();
-      if (!checkpoint.hasTensor(tensor.name())
-          || !Arrays.equals(checkpoint.tensor(tensor.name()).shape(), expected)
-          || !checkpoint.tensor(tensor.name()).type().isWeight()) {
-        return Optional.empty();
-      }
-      checkpoint.tensor(tensor.name()).read(0, tensor.values(), 0, tensor.values().length);
-    }
-    return Optional.of(new LossGradient(shape, weights, samples));
-  }
-
-  private static boolean isOurs(ConfigFields config) {
-    return config.text("model_type").equals("gpt_neox")
-        && !config.flag("use_parallel_residual", true)
-        && List.of("gelu_new", "gelu_pytorch_tanh", "gelu_fast")
-            .contains(config.text("hidden_act", "gelu"))
-        && !config.flag("tie_word_embeddings", false)
-        && config.flag("attention_bias", true)
-        && (float) config.number("layer_norm_eps", ModelShape.EPSILON) == ModelShape.EPSILON
-        && config.number("rotary_emb_base", ModelShape.ROTARY_BASE) == ModelShape.ROTARY_BASE
-        && !config.has("rope_scaling")
-        && !config.has("rope_parameters")
-        && !config.has("rope_theta");
+    return CheckpointFolder.read(checkpoint)
+        .map(read -> new LossGradient(read.shape(), read.weights(), samples));
   }
 
   /** The matrices' elements, one after another: query, key and value as one, and so on a block. */

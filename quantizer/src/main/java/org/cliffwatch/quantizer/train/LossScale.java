@@ -1,11 +1,9 @@
 package org.cliffwatch.quantizer.train;
 
-import org.cliffwatch.quantizer.kernel.FloatType;
-
 /**
  * Dynamic loss scaling (Micikevicius et al. 2018) with the rules of PyTorch's GradScaler: halve and
  * skip the step when a gradient is not finite, double after {@link #GROWTH_INTERVAL} good steps.
- * Only float16 needs it; elsewhere the scale is 1 and stays.
+ * Only float16 needs it; where it is not dynamic the scale is 1 and stays.
  */
 final class LossScale {
   static final int GROWTH_INTERVAL = 200;
@@ -16,12 +14,12 @@ final class LossScale {
   private float scale;
   private int goodSteps;
 
-  LossScale(FloatType type) {
-    this(type, type == FloatType.FLOAT16 ? INITIAL : 1, 0);
+  LossScale(boolean dynamic) {
+    this(dynamic, dynamic ? INITIAL : 1, 0);
   }
 
-  LossScale(FloatType type, float scale, int goodSteps) {
-    this.dynamic = type == FloatType.FLOAT16;
+  LossScale(boolean dynamic, float scale, int goodSteps) {
+    this.dynamic = dynamic;
     this.scale = scale;
     this.goodSteps = goodSteps;
   }

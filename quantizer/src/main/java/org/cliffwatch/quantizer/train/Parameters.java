@@ -34,7 +34,12 @@ final class Parameters {
       Tensor feedForwardIn,
       Tensor feedForwardInBias,
       Tensor feedForwardOut,
-      Tensor feedForwardOutBias) {}
+      Tensor feedForwardOutBias) {
+    /** The linear layers' weights. */
+    List<Tensor> matrices() {
+      return List.of(attentionIn, attentionOut, feedForwardIn, feedForwardOut);
+    }
+  }
 
   private final List<Tensor> tensors = new ArrayList<>();
   final Tensor embedding;

@@ -1,6 +1,10 @@
 package org.cliffwatch.quantizer.train;
 
+import com.fasterxml.jackson.annotation.JsonAutoDetect;
+import com.fasterxml.jackson.annotation.JsonCreator;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonValue;
+import com.fasterxml.jackson.annotation.PropertyAccessor;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonMappingException;
@@ -15,20 +19,33 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.scheme.Flexpoint;
+import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.quantizer.scheme.Precisions;
+import org.cliffwatch.quantizer.scheme.Schemes;
 
 /**
  * How one model is trained: everything its weights depend on besides the training text.
  *
  * @param name of the model in folders and tables
- * @param halfPrecision type of weights, activations and gradients; master weights are float32
+ * @param halfPrecision type of weights, activations and gradients; master weights are float32, in
+ *     Flexpoint there are none
+ * @param lossScaling of the loss in fp16
  * @param weightDecay AdamW's, decoupled; on matrices, not on biases and norms
  * @param gradientClipping largest global norm of the gradient; null: none
  * @param dropout probability, on the outputs of attention and feed-forward before the residual add
  * @param model sizes
+ * @param quantization what the blocks' linear layers compute with, forward, while gradients go
+ *     straight through to the weights (quantization-aware training); null: with the weights
+ * @param initial checkpoint folder whose weights are the start values; null: drawn
  * @param seed of start values, batches and dropout
  * @param steps optimizer steps, which the learning rate's cosine spans
  * @param checkpoints steps after which the model is written, ascending; the last is {@code steps}
@@ -43,11 +60,14 @@ import org.cliffwatch.quantizer.kernel.FloatType;
  */
 public record Recipe(
     String name,
-    Precision halfPrecision,
+    TrainingType halfPrecision,
+    LossScaling lossScaling,
     float weightDecay,
     Float gradientClipping,
     float dropout,
     Model model,
+    Precision quantization,
+    String initial,
     long seed,
     int steps,
     List<Integer> checkpoints,
@@ -71,20 +91,51 @@ public record Recipe(
       int maxPositionEmbeddings)
       implements Serializable {}
 
-  /** Names of the half types, as the paper's tables have them. */
-  public enum Precision {
-    @JsonProperty("fp32")
-    FP32(FloatType.FLOAT32),
-    @JsonProperty("bf16")
-    BF16(FloatType.BFLOAT16),
-    @JsonProperty("fp16")
-    FP16(FloatType.FLOAT16);
+  /**
+   * What weights, activations and gradients are kept as: {@code fp32}, {@code bf16}, {@code fp16},
+   * as the paper's tables have them, or {@code flexN+M}.
+   *
+   * @param type that holds its numbers
+   * @param flexpoint null for the others
+   */
+  public record TrainingType(@JsonValue String name, FloatType type, Flexpoint flexpoint)
+      implements Serializable {
+    static final TrainingType FP32 = new TrainingType("fp32", FloatType.FLOAT32, null);
+    static final TrainingType BF16 = new TrainingType("bf16", FloatType.BFLOAT16, null);
+    static final TrainingType FP16 = new TrainingType("fp16", FloatType.FLOAT16, null);
+    private static final Pattern FLEX = Pattern.compile("flex(\\d{1,2})\\+(\\d)");
 
-    final FloatType type;
-
-    Precision(FloatType type) {
-      this.type = type;
+    /**
+     * By its name.
+     *
+     * @throws IllegalArgumentException if there is none
+     */
+    @JsonCreator
+    public static TrainingType of(String name) {
+      for (TrainingType known : List.of(FP32, BF16, FP16)) {
+        if (known.name().equals(name)) {
+          return known;
+        }
+      }
+      Matcher flex = FLEX.matcher(name);
+      if (!flex.matches()) {
+        throw new IllegalArgumentException(
+            "found '%s', expected fp32, bf16, fp16, or flexN+M as flex16+5".formatted(name));
+      }
+      int mantissa = Integer.parseInt(flex.group(1));
+      int exponent = Integer.parseInt(flex.group(2));
+      return new TrainingType(name, FloatType.FLOAT32, new Flexpoint(mantissa, exponent));
     }
+  }
+
+  /** What fp16 gradients are multiplied by so that small ones do not vanish. */
+  public enum LossScaling {
+    /** As PyTorch's GradScaler does. */
+    @JsonProperty("dynamic")
+    DYNAMIC,
+    /** Nothing. */
+    @JsonProperty("none")
+    NONE
   }
 
   /** A batch is always computed as this many slices, so that its bits do not depend on threads. */
@@ -95,6 +146,7 @@ public record Recipe(
           .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
           .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
           .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
+          .visibility(PropertyAccessor.IS_GETTER, JsonAutoDetect.Visibility.NONE)
           .build();
 
   public Recipe {
@@ -115,6 +167,12 @@ public record Recipe(
         "a number above 0, or none");
     require(
         name, warmupSteps >= 0 && warmupSteps <= steps, "warmup_steps", warmupSteps, "0 to steps");
+    require(
+        name,
+        quantization == null || !Schemes.isCalibrated(quantization),
+        "quantization",
+        quantization,
+        "a scheme that needs no calibration");
     boolean ascending = !checkpoints.isEmpty() && checkpoints.get(0) > 0;
     for (int i = 1; i < checkpoints.size(); i++) {
       ascending &= checkpoints.get(i) > checkpoints.get(i - 1);
@@ -184,14 +242,44 @@ public record Recipe(
     if (fields.path("gradient_clipping").asText().equals("none")) {
       fields.putNull("gradient_clipping");
     }
+    if (!fields.has("loss_scaling")) {
+      fields.put("loss_scaling", "dynamic");
+    }
+    fields.set("quantization", quantization(where, fields.path("quantization")));
+    fields.put("initial", resolved(file, fields.path("initial")));
     try {
       return JSON.treeToValue(fields, Recipe.class);
     } catch (JsonProcessingException e) {
       if (e.getCause() instanceof InvalidInputException cause) {
         throw new InvalidInputException(file + ": " + cause.getMessage(), e);
       }
-      throw new InvalidInputException(where + field(e) + ": " + e.getOriginalMessage(), e);
+      String found =
+          e.getCause() instanceof IllegalArgumentException cause
+              ? cause.getMessage()
+              : e.getOriginalMessage();
+      throw new InvalidInputException(where + field(e) + ": " + found, e);
     }
+  }
+
+  /** A row as of {@code conf/precisions.yaml}, without a name. */
+  private static JsonNode quantization(String where, JsonNode row) {
+    if (row.isMissingNode() || row.isNull()) {
+      return JSON.nullNode();
+    }
+    if (!row.isObject()) {
+      throw new InvalidInputException(
+          where + ": quantization: found " + row + ", expected a row as in conf/precisions.yaml");
+    }
+    Map<String, String> keys = new LinkedHashMap<>();
+    row.properties().forEach(key -> keys.put(key.getKey(), key.getValue().asText()));
+    return JSON.valueToTree(Precisions.packaged().added(where, "quantization", keys));
+  }
+
+  /** A path as seen from the file that holds it. */
+  private static String resolved(Path file, JsonNode path) {
+    return path.isMissingNode() || path.isNull()
+        ? null
+        : file.toAbsolutePath().resolveSibling(path.asText()).normalize().toString();
   }
 
   private static String field(JsonProcessingException e) {
@@ -215,6 +303,11 @@ public record Recipe(
     } catch (JsonProcessingException e) {
       throw new IllegalStateException("recipe " + name + " cannot be written as JSON", e);
     }
+  }
+
+  /** Whether the loss is scaled. */
+  boolean scalesLoss() {
+    return halfPrecision.type() == FloatType.FLOAT16 && lossScaling == LossScaling.DYNAMIC;
   }
 
   ModelShape shape(int vocabulary) {

@@ -9,28 +9,57 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.checkpoint.TokenizerFiles;
 import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.scheme.Flexpoint;
 import org.cliffwatch.quantizer.tokenizer.Tokenizer;
+import org.cliffwatch.quantizer.train.FlexpointTensors.Stored;
 
 /**
  * Trains one recipe, in mixed precision (Micikevicius et al. 2018): float32 master weights, and a
- * model whose weights, activations and gradients are rounded to the half type.
+ * model whose weights, activations and gradients are rounded to the half type. Or in {@linkplain
+ * FlexpointTensors Flexpoint}, without master weights. With a {@linkplain Recipe#quantization
+ * quantization} the model's linear layers are what that makes of the master weights, and the
+ * latter's gradient is the former's (straight-through, Bengio et al. 2013).
  *
  * <p>The bits of the result depend on recipe, text and processor, not on the number of threads nor
  * on where a run was interrupted.
  */
 public final class Training implements AutoCloseable {
-  /** What happened in a step. */
+  /**
+   * What happened in a step.
+   *
+   * @param exponents how far those of Flexpoint fitted; else null
+   */
   public record Step(
-      int step, double loss, double gradientNorm, float learningRate, float lossScale) {}
+      int step,
+      double loss,
+      double gradientNorm,
+      float learningRate,
+      float lossScale,
+      Exponents exponents) {}
+
+  /**
+   * How the exponents that Autoflex predicted fitted a step.
+   *
+   * @param overflows tensors and uses whose largest mantissa may have been cut off
+   * @param unusedBits at b the number of tensors and uses whose scale was 2^b times the least that
+   *     would have held them
+   */
+  public record Exponents(int overflows, List<Integer> unusedBits) {}
 
   /** Told of every step, on the thread that called {@link #run}. */
   public interface Progress {
@@ -57,7 +86,11 @@ public final class Training implements AutoCloseable {
   private final FloatType type;
   private final AdamW optimizer;
   private final TrainingState state;
+  private final FlexpointTensors flexpoint;
+  private final StraightThrough straightThrough;
   private final Parameters rounded;
+  private final Set<Parameters.Tensor> quantized =
+      Collections.newSetFromMap(new IdentityHashMap<>());
   private final Parameters gradient;
   private final List<DecoderGradient> slices = new ArrayList<>();
   private final ExecutorService workers;
@@ -67,16 +100,32 @@ public final class Training implements AutoCloseable {
     this.recipe = recipe;
     this.text = text;
     this.shape = shape;
-    this.type = recipe.halfPrecision().type;
+    this.type = recipe.halfPrecision().type();
     this.optimizer = new AdamW(recipe);
     this.state = state;
     this.rounded = new Parameters(shape);
     this.gradient = new Parameters(shape);
+    int tensors = gradient.tensors().size();
+    Flexpoint format = recipe.halfPrecision().flexpoint();
+    flexpoint = format == null ? null : new FlexpointTensors(format, shape, tensors);
+    if (flexpoint != null && state.flexpoint != null) {
+      flexpoint.restore(state.flexpoint);
+    } else if (flexpoint != null) {
+      for (int t = 0; t < tensors; t++) {
+        flexpoint.store(Stored.WEIGHT, t, state.weights.tensors().get(t).values());
+      }
+    }
+    straightThrough =
+        recipe.quantization() == null ? null : new StraightThrough(recipe.quantization());
+    if (straightThrough != null) {
+      state.weights.blocks.forEach(block -> quantized.addAll(block.matrices()));
+    }
     for (int slice = 0; slice < Recipe.SLICES; slice++) {
       slices.add(
           new DecoderGradient(
               shape,
-              type,
+              flexpoint == null ? Rounding.to(type) : flexpoint.slice(slice),
+              straightThrough == null ? null : straightThrough.inputs(),
               recipe.dropout(),
               recipe.batchSize() / Recipe.SLICES,
               recipe.sequenceLength()));
@@ -106,11 +155,11 @@ public final class Training implements AutoCloseable {
     Tokenizer tokenizer = Tokenizer.open(TokenizerFiles.read(data));
     TrainingText text = TrainingText.read(textFile(data), tokenizer, recipe.sequenceLength());
     ModelShape shape = recipe.shape(tokenizer.vocabularySize());
-    FloatType type = recipe.halfPrecision().type;
     String run = recipe.json() + " text sha256 " + text.identity();
     TrainingState state =
-        TrainingState.last(output, shape, type, run)
-            .orElseGet(() -> TrainingState.initial(shape, recipe.seed(), type));
+        TrainingState.last(output, shape, recipe.scalesLoss(), run)
+            .orElseGet(
+                () -> TrainingState.initial(shape, initial(recipe, shape), recipe.scalesLoss()));
     try (Training training = new Training(recipe, text, shape, state, threads)) {
       Files.createDirectories(output);
       List<String> log = training.logUpToState(output.resolve(LOG));
@@ -136,6 +185,7 @@ public final class Training implements AutoCloseable {
               data,
               tokenizer.eos().getAsInt());
           Files.write(output.resolve(LOG), log);
+          state.flexpoint = training.flexpoint == null ? null : training.flexpoint.json();
           state.write(output, run);
         }
       }
@@ -148,6 +198,24 @@ public final class Training implements AutoCloseable {
           steps * (double) recipe.batchSize() * recipe.sequenceLength() / seconds);
     } catch (IOException e) {
       throw new UncheckedIOException(output + ": cannot be written", e);
+    }
+  }
+
+  private static Parameters initial(Recipe recipe, ModelShape shape) {
+    if (recipe.initial() == null) {
+      return Parameters.initial(shape, recipe.seed());
+    }
+    try (Checkpoint checkpoint = Checkpoint.open(Path.of(recipe.initial()))) {
+      CheckpointFolder.Read read =
+          CheckpointFolder.read(checkpoint)
+              .filter(found -> found.shape().equals(shape))
+              .orElse(null);
+      if (read == null) {
+        throw new InvalidInputException(
+            "recipe %s: initial: found %s, expected a checkpoint that train.sh wrote, of %s"
+                .formatted(recipe.name(), recipe.initial(), shape));
+      }
+      return read.weights();
     }
   }
 
@@ -172,6 +240,10 @@ public final class Training implements AutoCloseable {
     line.put("gradient_norm", step.gradientNorm());
     line.put("learning_rate", step.learningRate());
     line.put("loss_scale", step.lossScale());
+    if (step.exponents() != null) {
+      line.put("overflows", step.exponents().overflows());
+      step.exponents().unusedBits().forEach(line.putArray("unused_bits")::add);
+    }
     return line.toString();
   }
 
@@ -183,8 +255,7 @@ public final class Training implements AutoCloseable {
     float scale = state.lossScale.scale();
     forEachTensor(t -> round(t));
     double[] losses = new double[slices.size()];
-    inParallel(
-        slices.size(),
+    Work run =
         slice -> {
           int[] tokens = text.slice(recipe.seed(), step, slice, sequences, length);
           losses[slice] =
@@ -195,7 +266,14 @@ public final class Training implements AutoCloseable {
                       tokens,
                       scale / (recipe.batchSize() * length),
                       Dropout.key(recipe.seed(), step, slice));
-        });
+        };
+    if (flexpoint != null && !flexpoint.isInitialized()) {
+      for (int slice = 0; slice < slices.size(); slice++) {
+        run.at(slice);
+      }
+      flexpoint.initialized();
+    }
+    inParallel(slices.size(), run);
     double loss = 0;
     for (double sum : losses) {
       loss += sum;
@@ -218,7 +296,15 @@ public final class Training implements AutoCloseable {
     }
     state.lossScale.update(finite);
     state.step = step;
-    return new Step(step, loss, norm, learningRate, scale);
+    return new Step(step, loss, norm, learningRate, scale, endExponents());
+  }
+
+  private Exponents endExponents() {
+    if (flexpoint == null) {
+      return null;
+    }
+    FlexpointTensors.Fit fit = flexpoint.endStep();
+    return new Exponents(fit.overflows(), Arrays.stream(fit.unusedBits()).boxed().toList());
   }
 
   /** Factor on the gradients: as PyTorch's clip_grad_norm_. */
@@ -230,8 +316,12 @@ public final class Training implements AutoCloseable {
   }
 
   private void round(int t) {
+    Parameters.Tensor from = state.weights.tensors().get(t);
     float[] to = rounded.tensors().get(t).values();
-    System.arraycopy(state.weights.tensors().get(t).values(), 0, to, 0, to.length);
+    System.arraycopy(from.values(), 0, to, 0, to.length);
+    if (quantized.contains(from)) {
+      straightThrough.weight(from, to);
+    }
     Lanes.round(type, to, to.length);
   }
 
@@ -246,10 +336,15 @@ public final class Training implements AutoCloseable {
         sum[i] += more[i];
       }
     }
-    double squares = 0;
     for (int i = 0; i < sum.length; i++) {
       sum[i] *= inverseScale;
-      squares += (double) sum[i] * sum[i];
+    }
+    if (flexpoint != null) {
+      flexpoint.store(Stored.GRADIENT, t, sum);
+    }
+    double squares = 0;
+    for (float each : sum) {
+      squares += (double) each * each;
     }
     return squares;
   }
@@ -268,6 +363,11 @@ public final class Training implements AutoCloseable {
         state.square.tensors().get(t).values(),
         state.updates,
         learningRate);
+    if (flexpoint != null) {
+      flexpoint.store(Stored.WEIGHT, t, state.weights.tensors().get(t).values());
+      flexpoint.store(Stored.MEAN, t, state.mean.tensors().get(t).values());
+      flexpoint.storeRoot(t, state.square.tensors().get(t).values());
+    }
   }
 
   private interface Work {

@@ -41,6 +41,9 @@ final class TrainingState {
   /** Steps done that changed the weights: those whose gradients were finite. */
   int updates;
 
+  /** {@link FlexpointTensors#json} of a run in Flexpoint; else null. */
+  String flexpoint;
+
   private TrainingState(ModelShape shape, Parameters weights, LossScale lossScale) {
     this.weights = weights;
     this.mean = new Parameters(shape);
@@ -48,8 +51,9 @@ final class TrainingState {
     this.lossScale = lossScale;
   }
 
-  static TrainingState initial(ModelShape shape, long seed, FloatType type) {
-    return new TrainingState(shape, Parameters.initial(shape, seed), new LossScale(type));
+  /** Before the first step. */
+  static TrainingState initial(ModelShape shape, Parameters weights, boolean scalesLoss) {
+    return new TrainingState(shape, weights, new LossScale(scalesLoss));
   }
 
   /**
@@ -58,7 +62,8 @@ final class TrainingState {
    * @param run what the state must belong to: recipe and text
    * @throws InvalidInputException if it belongs to something else
    */
-  static Optional<TrainingState> last(Path output, ModelShape shape, FloatType type, String run) {
+  static Optional<TrainingState> last(
+      Path output, ModelShape shape, boolean scalesLoss, String run) {
     List<Path> folders = folders(output);
     if (folders.isEmpty()) {
       return Optional.empty();
@@ -78,10 +83,13 @@ final class TrainingState {
       }
       LossScale scale =
           new LossScale(
-              type, (float) fields.number("loss_scale"), fields.integer("loss_scale_good_steps"));
+              scalesLoss,
+              (float) fields.number("loss_scale"),
+              fields.integer("loss_scale_good_steps"));
       TrainingState state = new TrainingState(shape, new Parameters(shape), scale);
       state.step = fields.integer("step");
       state.updates = fields.integer("updates");
+      state.flexpoint = fields.has("flexpoint") ? fields.text("flexpoint") : null;
       return stored.consistently(
           () -> {
             read(stored, "", state.weights);
@@ -111,6 +119,9 @@ final class TrainingState {
     fields.put("updates", updates);
     fields.put("loss_scale", lossScale.scale());
     fields.put("loss_scale_good_steps", lossScale.goodSteps());
+    if (flexpoint != null) {
+      fields.put("flexpoint", flexpoint);
+    }
     List<Path> older = folders(output);
     Path folder = output.resolve("state-" + step);
     if (!older.contains(folder)) {

@@ -126,21 +126,22 @@ class GradientTest {
     ModelShape shape = new ModelShape(10, 32, 1, 2, 32, 0.5f);
     int sequences = 2;
     for (int length : new int[] {1, 7, 16, 19}) {
-      CausalAttention attention = new CausalAttention(shape, FloatType.FLOAT32, length);
+      CausalAttention attention =
+          new CausalAttention(shape, Rounding.to(FloatType.FLOAT32), length);
       int rows = sequences * length;
       float[] qkv = normal(rows * 3 * shape.hidden());
       float[] wanted = normal(rows * shape.hidden());
       float[] probabilities = new float[sequences * shape.heads() * length * length];
       float[] y = new float[rows * shape.hidden()];
       float[] rotated = qkv.clone();
-      attention.forward(rotated, sequences, probabilities, y);
+      attention.forward(0, rotated, sequences, probabilities, y);
       float[] gradient = new float[qkv.length];
-      attention.backward(rotated, sequences, probabilities, wanted, gradient);
+      attention.backward(0, rotated, sequences, probabilities, wanted, gradient);
       check(
           qkv,
           gradient,
           () -> {
-            attention.forward(qkv.clone(), sequences, probabilities, y);
+            attention.forward(0, qkv.clone(), sequences, probabilities, y);
             return dot(y, wanted);
           });
     }
@@ -150,16 +151,16 @@ class GradientTest {
   void attentionSeesNoLaterToken() {
     ModelShape shape = new ModelShape(10, 32, 1, 2, 32, 0.5f);
     int length = 9;
-    CausalAttention attention = new CausalAttention(shape, FloatType.FLOAT32, length);
+    CausalAttention attention = new CausalAttention(shape, Rounding.to(FloatType.FLOAT32), length);
     float[] qkv = normal(length * 96);
     float[] probabilities = new float[2 * length * length];
     float[] before = new float[length * 32];
-    attention.forward(qkv.clone(), 1, probabilities, before);
+    attention.forward(0, qkv.clone(), 1, probabilities, before);
     for (int i = 8 * 96; i < 9 * 96; i++) {
       qkv[i] += 1;
     }
     float[] after = new float[length * 32];
-    attention.forward(qkv, 1, probabilities, after);
+    attention.forward(0, qkv, 1, probabilities, after);
     for (int i = 0; i < 8 * 32; i++) {
       assertThat(after[i]).isEqualTo(before[i]);
     }
@@ -205,7 +206,7 @@ class GradientTest {
       tokens[i] = random.nextInt(19);
     }
     DecoderGradient decoder =
-        new DecoderGradient(shape, FloatType.FLOAT32, 0.2f, sequences, length);
+        new DecoderGradient(shape, Rounding.to(FloatType.FLOAT32), null, 0.2f, sequences, length);
     decoder.run(weights, tokens, 1, 5);
     Parameters gradients = new Parameters(shape);
     gradients.setRounded(decoder.gradients(), FloatType.FLOAT32);

@@ -4,13 +4,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.io.ObjectOutputStream;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.assertj.core.data.Offset;
 import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.scheme.Flexpoint;
+import org.cliffwatch.quantizer.scheme.Precision;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -34,8 +40,8 @@ class RecipeTest {
               recipe.dropout()));
       assertThat(recipe.checkpoints()).hasSizeGreaterThanOrEqualTo(3);
     }
-    Recipe.Precision bf16 = Recipe.Precision.BF16;
-    Recipe.Precision fp16 = Recipe.Precision.FP16;
+    Recipe.TrainingType bf16 = Recipe.TrainingType.BF16;
+    Recipe.TrainingType fp16 = Recipe.TrainingType.FP16;
     Set<List<Object>> paper = new HashSet<>();
     for (float decay : new float[] {0.1f, 0.01f}) {
       paper.add(List.of(bf16, decay, 1f, 0f));
@@ -56,6 +62,27 @@ class RecipeTest {
     List<Recipe> embedded = Recipe.read(TABLE_1.resolveSibling("embedded.yaml"));
     assertThat(embedded).hasSize(2);
     assertThat(Recipe.read(TABLE_1)).containsAll(embedded);
+  }
+
+  @Test
+  void quantizationAndStartArePartOfARecipe() throws IOException {
+    Path file = folder.resolve("recipes.yaml");
+    Files.writeString(
+        file,
+        Files.readString(TABLE_1)
+            .replace(
+                "dropout: 0.4",
+                "half_precision: flex16+5, initial: a/step5, quantization: {scheme: rtn,"
+                    + " weight_bits: 3, activation_bits: 32, compute: float32, group: -1}"));
+    Recipe recipe = Recipe.read(file).get(9);
+    assertThat(recipe.halfPrecision().flexpoint()).isEqualTo(new Flexpoint(16, 5));
+    assertThat(recipe.halfPrecision().type()).isEqualTo(FloatType.FLOAT32);
+    assertThat(recipe.initial()).isEqualTo(folder.resolve("a/step5").toString());
+    assertThat(recipe.quantization())
+        .isEqualTo(
+            new Precision("quantization", "rtn", 3, 32, FloatType.FLOAT32, Map.of("group", "-1")));
+    new ObjectOutputStream(OutputStream.nullOutputStream()).writeObject(recipe);
+    assertThat(Recipe.read(TABLE_1).get(0).lossScaling()).isEqualTo(Recipe.LossScaling.DYNAMIC);
   }
 
   @Test
@@ -89,6 +116,21 @@ class RecipeTest {
     assertRefused("  seed: 1\n", "", "seed");
     assertRefused("fp16-wd0.1,", "bf16-wd0.1,", "two recipes named 'bf16-wd0.1'");
     assertRefused("half_precision: fp16}", "half_precision: fp8}", "fp16-wd0.1", "fp8", "bf16");
+    assertRefused(
+        "half_precision: fp16}", "half_precision: flex4+5}", "fp16-wd0.1: half_precision: flex4+5");
+    assertRefused(
+        "dropout: 0.4", "loss_scaling: static", "dropout0.4", "loss_scaling", "static", "dynamic");
+    assertRefused("dropout: 0.4", "quantization: w4", "dropout0.4: quantization: found \"w4\"");
+    assertRefused(
+        "dropout: 0.4",
+        "quantization: {scheme: rtn, weight_bits: 9, activation_bits: 32, compute: float32}",
+        "dropout0.4: precision quantization",
+        "2 to 8");
+    assertRefused(
+        "dropout: 0.4",
+        "quantization: {scheme: gptq, weight_bits: 4, activation_bits: 32, compute: float32}",
+        "dropout0.4: quantization",
+        "expected a scheme that needs no calibration");
     assertRefused("recipes:\n", "recipies:\n", "unknown key 'recipies'");
     assertRefused("hidden_size: 128", "hidden_size: 129x", "hidden_size");
   }

@@ -9,8 +9,11 @@ import java.io.InputStream;
 import java.util.List;
 import org.assertj.core.data.Offset;
 import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.scheme.Precisions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whole steps against PyTorch's numbers; {@code train/README.md} says how those were made. */
 class TrainingStepTest {
@@ -83,12 +86,13 @@ class TrainingStepTest {
 
   @Test
   void twoStepsAreThoseOfPyTorch() {
-    Recipe recipe = TrainingTest.recipe("step", Recipe.Precision.FP32, 0, List.of(2));
+    Recipe recipe = TrainingTest.recipe("step", Recipe.TrainingType.FP32, 0, List.of(2));
     AdamW optimizer = new AdamW(recipe);
     Parameters weights = weights();
     Parameters mean = new Parameters(SHAPE);
     Parameters square = new Parameters(SHAPE);
-    DecoderGradient decoder = new DecoderGradient(SHAPE, FloatType.FLOAT32, 0, SEQUENCES, LENGTH);
+    DecoderGradient decoder =
+        new DecoderGradient(SHAPE, Rounding.to(FloatType.FLOAT32), null, 0, SEQUENCES, LENGTH);
     int predicted = SEQUENCES * LENGTH;
     for (int step = 0; step < 3; step++) {
       double loss = decoder.run(weights, tokens(), 1f / predicted, 0) / predicted;
@@ -129,6 +133,40 @@ class TrainingStepTest {
     }
   }
 
+  /**
+   * Weights and inputs quantized forward; gradients as {@code x + (q(x) - x).detach()} has them.
+   */
+  @ParameterizedTest
+  @ValueSource(strings = {"w4", "w8a8"})
+  void gradientsThatGoStraightThroughAreThoseOfPyTorch(String row) throws IOException {
+    JsonNode aware;
+    try (InputStream in = getClass().getResourceAsStream("/train/pytorch_straight_through.json")) {
+      aware = new ObjectMapper().readTree(in).get(row);
+    }
+    StraightThrough precision = new StraightThrough(Precisions.packaged().named(row));
+    Parameters weights = weights();
+    Parameters quantized = weights();
+    for (int block = 0; block < weights.blocks.size(); block++) {
+      List<Parameters.Tensor> matrices = weights.blocks.get(block).matrices();
+      for (int m = 0; m < matrices.size(); m++) {
+        precision.weight(matrices.get(m), quantized.blocks.get(block).matrices().get(m).values());
+      }
+    }
+    DecoderGradient decoder =
+        new DecoderGradient(
+            SHAPE, Rounding.to(FloatType.FLOAT32), precision.inputs(), 0, SEQUENCES, LENGTH);
+    int predicted = SEQUENCES * LENGTH;
+    double loss = decoder.run(quantized, tokens(), 1f / predicted, 0) / predicted;
+    assertThat(loss).isCloseTo(aware.get("loss").asDouble(), Offset.offset(LOSS));
+    assertThat(loss).isNotCloseTo(expected.at("/losses/0").asDouble(), Offset.offset(LOSS));
+    for (Parameters.Tensor gradient : decoder.gradients().tensors()) {
+      assertThat(checksum(gradient))
+          .as(gradient.name())
+          .isCloseTo(
+              aware.get("gradients").get(gradient.name()).asDouble(), Offset.offset(GRADIENT));
+    }
+  }
+
   /** A half type's step is near float32's, and not float32's. */
   @Test
   void halfTypesRoundWhatTheyCompute() {
@@ -137,7 +175,8 @@ class TrainingStepTest {
     for (FloatType type : new FloatType[] {FloatType.BFLOAT16, FloatType.FLOAT16}) {
       Parameters rounded = new Parameters(SHAPE);
       rounded.setRounded(weights(), type);
-      DecoderGradient decoder = new DecoderGradient(SHAPE, type, 0, SEQUENCES, LENGTH);
+      DecoderGradient decoder =
+          new DecoderGradient(SHAPE, Rounding.to(type), null, 0, SEQUENCES, LENGTH);
       float scale = 1024;
       double loss = decoder.run(rounded, tokens(), scale / predicted, 0) / predicted;
       // A few roundings of relative size 2^-9 or 2^-12 along the way.

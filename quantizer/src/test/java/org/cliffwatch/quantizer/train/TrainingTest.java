@@ -16,30 +16,34 @@ import java.util.stream.Stream;
 import java.util.zip.GZIPOutputStream;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
+import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.tokenizer.Tokenizer;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 class TrainingTest {
   private static final int LETTERS = 12;
   // Products of this size are shared by OpenBLAS's threads, and rounded otherwise then.
   private static final int LARGE = 64;
 
+  private static final Recipe.Model LARGER = new Recipe.Model(32, 2, 2, 24, 0.5f, 32);
+
   @TempDir private Path folder;
   private Path data;
 
   static Recipe recipe(
-      String name, Recipe.Precision precision, float dropout, List<Integer> checkpoints) {
+      String name, Recipe.TrainingType precision, float dropout, List<Integer> checkpoints) {
     Recipe.Model model = new Recipe.Model(16, 2, 2, 24, 0.5f, 32);
     return recipe(name, precision, dropout, checkpoints, model, 11);
   }
 
   private static Recipe recipe(
       String name,
-      Recipe.Precision precision,
+      Recipe.TrainingType precision,
       float dropout,
       List<Integer> checkpoints,
       Recipe.Model model,
@@ -47,10 +51,13 @@ class TrainingTest {
     return new Recipe(
         name,
         precision,
+        Recipe.LossScaling.DYNAMIC,
         0.1f,
         0.5f,
         dropout,
         model,
+        null,
+        null,
         9,
         checkpoints.get(checkpoints.size() - 1),
         checkpoints,
@@ -130,7 +137,7 @@ class TrainingTest {
     Recipe recipe =
         recipe(
             "r",
-            Recipe.Precision.BF16,
+            Recipe.TrainingType.BF16,
             0,
             List.of(3),
             new Recipe.Model(LARGE, 1, 2, 2 * LARGE, 0.5f, LARGE),
@@ -141,9 +148,13 @@ class TrainingTest {
     assertSameFiles("before", "after");
   }
 
+  static List<Recipe.TrainingType> types() {
+    return Stream.of("fp32", "bf16", "fp16", "flex16+5").map(Recipe.TrainingType::of).toList();
+  }
+
   @ParameterizedTest
-  @EnumSource(Recipe.Precision.class)
-  void anInterruptedRunGoesOnToTheSameBits(Recipe.Precision precision) throws IOException {
+  @MethodSource("types")
+  void anInterruptedRunGoesOnToTheSameBits(Recipe.TrainingType precision) throws IOException {
     Recipe recipe = recipe("r", precision, 0.2f, List.of(3, 6, 10));
     run(recipe, "whole", 2);
     for (int fail : new int[] {2, 5, 9}) {
@@ -168,7 +179,7 @@ class TrainingTest {
 
   @Test
   void theNumberOfThreadsChangesNoBit() throws IOException {
-    Recipe recipe = recipe("r", Recipe.Precision.BF16, 0.2f, List.of(6));
+    Recipe recipe = recipe("r", Recipe.TrainingType.BF16, 0.2f, List.of(6));
     run(recipe, "one", 1);
     run(recipe, "two", 2);
     run(recipe, "three", 3);
@@ -177,8 +188,8 @@ class TrainingTest {
   }
 
   @ParameterizedTest
-  @EnumSource(Recipe.Precision.class)
-  void learns(Recipe.Precision precision) {
+  @MethodSource("types")
+  void learns(Recipe.TrainingType precision) {
     List<Double> losses = new ArrayList<>();
     Recipe recipe = recipe("r", precision, 0, List.of(150));
     Training.run(recipe, data, folder.resolve("out"), 2, (r, step) -> losses.add(step.loss()));
@@ -189,17 +200,20 @@ class TrainingTest {
 
   @Test
   void seedDecaysAndClippingChangeTheWeights() throws IOException {
-    Recipe recipe = recipe("r", Recipe.Precision.FP32, 0, List.of(4));
+    Recipe recipe = recipe("r", Recipe.TrainingType.FP32, 0, List.of(4));
     run(recipe, "base", 1);
     byte[] base = bytes("base").get("step4/model.safetensors");
     Recipe noClipping =
         new Recipe(
             "r",
             recipe.halfPrecision(),
+            recipe.lossScaling(),
             0.1f,
             null,
             0,
             recipe.model(),
+            null,
+            null,
             9,
             4,
             List.of(4),
@@ -215,10 +229,13 @@ class TrainingTest {
         new Recipe(
             "r",
             recipe.halfPrecision(),
+            recipe.lossScaling(),
             0,
             0.5f,
             0,
             recipe.model(),
+            null,
+            null,
             9,
             4,
             List.of(4),
@@ -236,9 +253,95 @@ class TrainingTest {
     assertThat(bytes("decay").get("step4/model.safetensors")).isNotEqualTo(base);
   }
 
+  private static Recipe changed(
+      Recipe recipe, Recipe.LossScaling lossScaling, Precision quantization, String initial) {
+    return new Recipe(
+        recipe.name(),
+        recipe.halfPrecision(),
+        lossScaling,
+        recipe.weightDecay(),
+        recipe.gradientClipping(),
+        recipe.dropout(),
+        recipe.model(),
+        quantization,
+        initial,
+        recipe.seed(),
+        recipe.steps(),
+        recipe.checkpoints(),
+        recipe.batchSize(),
+        recipe.sequenceLength(),
+        recipe.learningRate(),
+        recipe.finalLearningRate(),
+        recipe.warmupSteps(),
+        recipe.adamBeta1(),
+        recipe.adamBeta2(),
+        recipe.adamEpsilon());
+  }
+
+  @Test
+  void trainingWithAQuantizationStartsFromACheckpointThatItRounds() throws IOException {
+    Recipe base = recipe("base", Recipe.TrainingType.FP32, 0, List.of(150));
+    run(base, "base", 2);
+    String trained = folder.resolve("base/step150").toString();
+    Precision twoBits =
+        new Precision(
+            "q", "rtn", 2, Float.SIZE, FloatType.FLOAT32, java.util.Map.of("group", "-1"));
+    Recipe aware =
+        changed(
+            recipe("aware", Recipe.TrainingType.FP32, 0, List.of(20, 60)),
+            Recipe.LossScaling.DYNAMIC,
+            twoBits,
+            trained);
+    List<Double> losses = new ArrayList<>();
+    Training.run(aware, data, folder.resolve("aware"), 2, (r, step) -> losses.add(step.loss()));
+    List<Double> without = new ArrayList<>();
+    Training.run(
+        changed(aware, aware.lossScaling(), null, trained),
+        data,
+        folder.resolve("without"),
+        1,
+        (r, step) -> without.add(step.loss()));
+    assertThat(without.get(0)).isLessThan(1.2);
+    assertThat(losses.get(0)).isGreaterThan(without.get(0));
+
+    assertThatThrownBy(
+            () ->
+                Training.run(
+                    aware,
+                    data,
+                    folder.resolve("again"),
+                    1,
+                    (r, step) -> {
+                      if (step.step() == 30) {
+                        throw new IllegalStateException("stopped");
+                      }
+                    }))
+        .hasMessage("stopped");
+    run(aware, "again", 1);
+    assertSameFiles("aware", "again");
+
+    Recipe wider = recipe("w", Recipe.TrainingType.FP32, 0, List.of(2), LARGER, 11);
+    assertThatThrownBy(() -> run(changed(wider, wider.lossScaling(), twoBits, trained), "wider", 1))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessageContaining("recipe w: initial: found " + trained + ", expected a checkpoint");
+  }
+
+  @Test
+  void withoutLossScalingTheScaleStays() {
+    Recipe recipe = recipe("r", Recipe.TrainingType.FP16, 0, List.of(3));
+    List<Float> scales = new ArrayList<>();
+    Training.run(
+        changed(recipe, Recipe.LossScaling.NONE, null, null),
+        data,
+        folder.resolve("out"),
+        1,
+        (r, step) -> scales.add(step.lossScale()));
+    assertThat(scales).containsOnly(1f);
+  }
+
   @Test
   void theFolderOpensAsACheckpoint() {
-    run(recipe("r", Recipe.Precision.FP16, 0, List.of(2)), "out", 1);
+    run(recipe("r", Recipe.TrainingType.FP16, 0, List.of(2)), "out", 1);
     try (Checkpoint checkpoint = Checkpoint.open(folder.resolve("out/step2"))) {
       assertThat(checkpoint.config().text("model_type")).isEqualTo("gpt_neox");
       assertThat(checkpoint.tensor("embed_out.weight").shape()).containsExactly(LETTERS + 1, 16);
@@ -253,8 +356,8 @@ class TrainingTest {
 
   @Test
   void theStateOfAnotherRunIsRefused() {
-    run(recipe("r", Recipe.Precision.BF16, 0, List.of(2)), "out", 1);
-    assertThatThrownBy(() -> run(recipe("r", Recipe.Precision.BF16, 0.1f, List.of(2)), "out", 1))
+    run(recipe("r", Recipe.TrainingType.BF16, 0, List.of(2)), "out", 1);
+    assertThatThrownBy(() -> run(recipe("r", Recipe.TrainingType.BF16, 0.1f, List.of(2)), "out", 1))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("state-2")
         .hasMessageContaining("state of another run");
@@ -262,7 +365,7 @@ class TrainingTest {
 
   @Test
   void compressedTextIsTheSameText() throws IOException {
-    Recipe recipe = recipe("r", Recipe.Precision.BF16, 0, List.of(2));
+    Recipe recipe = recipe("r", Recipe.TrainingType.BF16, 0, List.of(2));
     run(recipe, "plain", 1);
     Path plain = data.resolve("training.jsonl");
     try (OutputStream zipped =
@@ -277,18 +380,18 @@ class TrainingTest {
   @Test
   void badTextIsRefusedByLine() throws IOException {
     Files.writeString(data.resolve("training.jsonl"), "{\"text\": \"a\"}\n{\"txt\": 1}\n");
-    assertThatThrownBy(() -> run(recipe("r", Recipe.Precision.BF16, 0, List.of(2)), "out", 1))
+    assertThatThrownBy(() -> run(recipe("r", Recipe.TrainingType.BF16, 0, List.of(2)), "out", 1))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("training.jsonl: line 2");
     Files.writeString(data.resolve("training.jsonl"), "{\"text\": \"a\"}\n");
-    assertThatThrownBy(() -> run(recipe("r", Recipe.Precision.BF16, 0, List.of(2)), "out", 1))
+    assertThatThrownBy(() -> run(recipe("r", Recipe.TrainingType.BF16, 0, List.of(2)), "out", 1))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("2 tokens, expected more than 12");
   }
 
   @Test
   void anOverflowHalvesTheLossScaleAndSkipsTheStep() {
-    LossScale scale = new LossScale(org.cliffwatch.quantizer.kernel.FloatType.FLOAT16);
+    LossScale scale = new LossScale(true);
     assertThat(scale.scale()).isEqualTo(65536);
     scale.update(false);
     assertThat(scale.scale()).isEqualTo(32768);
@@ -297,7 +400,7 @@ class TrainingTest {
       scale.update(true);
     }
     assertThat(scale.scale()).isEqualTo(65536);
-    LossScale fixed = new LossScale(org.cliffwatch.quantizer.kernel.FloatType.BFLOAT16);
+    LossScale fixed = new LossScale(false);
     fixed.update(false);
     assertThat(fixed.scale()).isEqualTo(1);
   }
