@@ -1,5 +1,7 @@
 package org.cliffwatch.jobs.predict;
 
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import org.apache.commons.math3.exception.MathIllegalStateException;
@@ -25,7 +27,7 @@ import org.apache.commons.math3.util.Pair;
  * @param steps b
  * @param bits c
  */
-record PowerLaw(
+public record PowerLaw(
     Form form, double sign, double logConstant, double parameters, double steps, double bits) {
   private static final int MOST_STEPS = 1000;
 
@@ -33,7 +35,7 @@ record PowerLaw(
   private static final double LEAST_SHARE = 1e-3;
 
   /** The two laws. */
-  enum Form {
+  public enum Form {
     /** {@code e^(c P)}, c = −1/γ: Kumar et al. 2024, "Scaling Laws for Precision". */
     KUMAR,
     /** {@code P^c}: Ouyang et al. 2024, "Low-Bit Quantization Favors Undertrained LLMs". */
@@ -55,6 +57,18 @@ record PowerLaw(
         1, Math.log(Math.max(1, parameters)), Math.log(Math.max(1, steps)), form.of(bits)
       };
     }
+  }
+
+  /** The form that leaves the least over: its sum of squared errors on these costs is smaller. */
+  static PowerLaw fit(List<Point> points) {
+    return Arrays.stream(Form.values())
+        .map(form -> fit(form, points))
+        .min(Comparator.comparingDouble(law -> law.squaredError(points)))
+        .orElseThrow();
+  }
+
+  private double squaredError(List<Point> points) {
+    return points.stream().mapToDouble(point -> Math.pow(point.cost() - predict(point), 2)).sum();
   }
 
   static PowerLaw fit(Form form, List<Point> points) {

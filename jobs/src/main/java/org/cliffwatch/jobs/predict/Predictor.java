@@ -14,7 +14,6 @@ import java.util.Map;
 import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.function.Predicate;
-import java.util.function.ToDoubleFunction;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.commons.math3.stat.descriptive.rank.Percentile;
@@ -44,13 +43,16 @@ import org.cliffwatch.tasks.InvalidInputException;
  * Post-Training Quantized Large Language Models"), which says how sure it is and refuses what is
  * not like anything it has seen.
  *
- * <p><b>Learning.</b> MLlib's {@code RandomForestRegressor}; depth and leaf size by MLlib's {@code
- * CrossValidator}, its folds whole models: steps and precisions of one training run know each
- * other. <b>Intervals.</b> 5 and 95 % quantiles of the trees, widened by what the rows of models
- * that were left out needed (conformalized quantile regression, Romano et al. 2019, the residuals
- * those of leave-one-model-out). <b>Distance.</b> From a row to the nearest row learnt from, root
- * mean square over features in standard deviations; the limit is the largest distance of a learnt
- * row to another model's. Beyond it, and for a family or precision not learnt, there is no
+ * <p><b>Learning.</b> A forest alone never goes beyond the costs it has seen, a {@link PowerLaw}
+ * alone knows nothing of a checkpoint but its size and step. So there are two forests, one of the
+ * costs and one of what a law leaves of them over; that of the two is taken which predicts models
+ * better that were left out. MLlib's {@code RandomForestRegressor}; depth and leaf size by MLlib's
+ * {@code CrossValidator}, its folds whole models: steps and precisions of one training run know
+ * each other. <b>Intervals.</b> 5 and 95 % quantiles of the trees, widened by what the rows of
+ * models that were left out needed (conformalized quantile regression, Romano et al. 2019, the
+ * residuals those of leave-one-model-out). <b>Distance.</b> From a row to the nearest row learnt
+ * from, root mean square over features in standard deviations; the limit is the largest distance of
+ * a learnt row to another model's. Beyond it, and for a family or precision not learnt, there is no
  * prediction.
  *
  * <p>Rows, a few hundred bytes each, are on the driver; cost grows with models (a forest each) and,
@@ -58,7 +60,7 @@ import org.cliffwatch.tasks.InvalidInputException;
  */
 public final class Predictor {
   /** Raised by every change after which a saved predictor would predict otherwise. */
-  static final int VERSION = 1;
+  static final int VERSION = 2;
 
   static final double COVERAGE = 0.9;
 
@@ -86,6 +88,10 @@ public final class Predictor {
           features[names.indexOf("weight_bits")],
           target);
     }
+
+    Example withTarget(double other) {
+      return new Example(model, step, precision, family, features, other);
+    }
   }
 
   /**
@@ -102,9 +108,11 @@ public final class Predictor {
    *
    * @param features in the forest's order
    * @param rows features of the rows learnt from, in standard units
+   * @param law what the forest's predictions are added to; null: the forest stands alone
    * @param widening what intervals need beyond the trees' quantiles
    * @param limit of the distance
-   * @param accuracies of the forest, the first, and of others, by leaving out whole models
+   * @param accuracies of the forest, the first, of the other kind of forest, and of rivals, by
+   *     leaving out whole models
    * @param coverage share of left-out rows inside their intervals, these widened by other models'
    */
   public record Facts(
@@ -120,6 +128,7 @@ public final class Predictor {
       List<String> models,
       List<String> families,
       List<String> precisions,
+      PowerLaw law,
       double widening,
       double limit,
       List<Accuracy> accuracies,
@@ -174,9 +183,14 @@ public final class Predictor {
               .formatted(models.size(), target, LEAST_MODELS));
     }
     SparkSession spark = table.sparkSession();
-    RandomForestRegressor recipe = tuned(spark, examples, models, seed);
-    LeaveOneOut left = new LeaveOneOut(spark, recipe, examples, models, features);
-    RandomForestRegressionModel forest = recipe.fit(dataset(spark, examples, models));
+    Candidate alone = new Candidate(spark, examples, models, features, false, seed);
+    Candidate overLaw = new Candidate(spark, examples, models, features, true, seed);
+    Candidate best = overLaw.accuracy().r2() > alone.accuracy().r2() ? overLaw : alone;
+    List<Accuracy> accuracies = new ArrayList<>();
+    accuracies.add(best.accuracy());
+    accuracies.add((best == alone ? overLaw : alone).accuracy());
+    accuracies.addAll(rivals(examples, models, features));
+    Forest forest = best.fit(examples);
     double[] means = new double[features.size()];
     double[] scales = new double[features.size()];
     standardize(examples, means, scales);
@@ -196,7 +210,7 @@ public final class Predictor {
             .max()
             .orElse(0);
     return new Predictor(
-        forest,
+        forest.model(),
         new Facts(
             VERSION,
             Tables.VERSION,
@@ -210,10 +224,24 @@ public final class Predictor {
             models,
             distinct(examples, Example::family),
             distinct(examples, Example::precision),
-            left.widening(model -> true),
+            forest.law(),
+            best.widening(model -> true),
             limit,
-            left.accuracies(),
-            left.coverage()));
+            accuracies,
+            best.coverage()));
+  }
+
+  private static List<PowerLaw.Point> points(List<Example> examples, List<String> features) {
+    return examples.stream().map(each -> each.point(features)).toList();
+  }
+
+  /** Rows whose target is what the law leaves over; without a law the rows themselves. */
+  private static List<Example> rests(PowerLaw law, List<Example> examples, List<String> features) {
+    return law == null
+        ? examples
+        : examples.stream()
+            .map(each -> each.withTarget(each.target() - law.predict(each.point(features))))
+            .toList();
   }
 
   /** Features that every row has; others are named. */
@@ -339,12 +367,13 @@ public final class Predictor {
         .setMinInstancesPerNode(found.getMinInstancesPerNode());
   }
 
-  /** What the trees say of a row: their mean, and the quantiles of their predictions. */
+  /** What law and trees say of a row: with the trees' mean, and with their quantiles. */
   private record Trees(double mean, double low, double high) {
-    static Trees of(RandomForestRegressionModel forest, double[] features) {
+    static Trees of(double law, RandomForestRegressionModel forest, double[] features) {
       Vector vector = Vectors.dense(features);
       DecisionTreeRegressionModel[] trees = forest.trees();
-      double[] each = Arrays.stream(trees).mapToDouble(tree -> tree.predict(vector)).toArray();
+      double[] each =
+          Arrays.stream(trees).mapToDouble(tree -> law + tree.predict(vector)).toArray();
       double tail = 100 * (1 - COVERAGE) / 2;
       Percentile quantiles = new Percentile();
       quantiles.setData(each);
@@ -360,89 +389,140 @@ public final class Predictor {
     }
   }
 
-  /** Every model's rows as predicted from the other models'. */
-  private static final class LeaveOneOut {
-    private final List<Example> examples;
-    private final List<String> models;
-    private final Map<Example, Trees> trees = new LinkedHashMap<>();
-    private final Map<String, Map<Example, Double>> rivals = new LinkedHashMap<>();
-    private final Map<String, String> formulas = new LinkedHashMap<>();
+  /** A forest, over a law or, where that is null, alone. */
+  private record Forest(PowerLaw law, RandomForestRegressionModel model) {
+    Trees trees(Example example, List<String> features) {
+      double base = law == null ? 0 : law.predict(example.point(features));
+      return Trees.of(base, model, example.features());
+    }
+  }
 
-    LeaveOneOut(
+  /** Every model's rows as a method predicts them that has learnt from the other models'. */
+  private static <T> Map<Example, T> leaveOneOut(
+      List<Example> examples,
+      List<String> models,
+      Function<List<Example>, Function<Example, T>> method) {
+    Map<Example, T> predictions = new LinkedHashMap<>();
+    for (String model : models) {
+      Function<Example, T> learnt =
+          method.apply(examples.stream().filter(each -> !each.model().equals(model)).toList());
+      examples.stream()
+          .filter(each -> each.model().equals(model))
+          .forEach(each -> predictions.put(each, learnt.apply(each)));
+    }
+    return predictions;
+  }
+
+  private static Accuracy accuracy(
+      String method, Map<Example, Double> predictions, String formula) {
+    double mean =
+        predictions.keySet().stream().mapToDouble(Example::target).average().orElseThrow();
+    double squares = 0;
+    double total = 0;
+    double absolute = 0;
+    for (Map.Entry<Example, Double> each : predictions.entrySet()) {
+      double target = each.getKey().target();
+      double error = target - each.getValue();
+      squares += error * error;
+      absolute += Math.abs(error);
+      total += (target - mean) * (target - mean);
+    }
+    return new Accuracy(method, 1 - squares / total, absolute / predictions.size(), formula);
+  }
+
+  /** What a forest must beat. */
+  private static List<Accuracy> rivals(
+      List<Example> examples, List<String> models, List<String> features) {
+    List<Accuracy> rivals = new ArrayList<>();
+    rivals.add(
+        accuracy(
+            "mean of the precision",
+            leaveOneOut(
+                examples,
+                models,
+                others -> {
+                  Map<String, Double> means =
+                      others.stream()
+                          .collect(
+                              Collectors.groupingBy(
+                                  Example::precision, Collectors.averagingDouble(Example::target)));
+                  double mean =
+                      others.stream().mapToDouble(Example::target).average().orElseThrow();
+                  return each -> means.getOrDefault(each.precision(), mean);
+                }),
+            null));
+    for (PowerLaw.Form form : PowerLaw.Form.values()) {
+      rivals.add(
+          accuracy(
+              "power law, " + form.describe(),
+              leaveOneOut(
+                  examples,
+                  models,
+                  others -> {
+                    PowerLaw law = PowerLaw.fit(form, points(others, features));
+                    return each -> law.predict(each.point(features));
+                  }),
+              PowerLaw.fit(form, points(examples, features)).describe()));
+    }
+    return rivals;
+  }
+
+  /** A way to make forests, and how those of it did that had not seen a model. */
+  private static final class Candidate {
+    private final SparkSession spark;
+    private final List<String> models;
+    private final List<String> features;
+    private final boolean isOverLaw;
+    private final RandomForestRegressor recipe;
+    private final Map<Example, Trees> leftOut;
+
+    Candidate(
         SparkSession spark,
-        RandomForestRegressor recipe,
         List<Example> examples,
         List<String> models,
-        List<String> features) {
-      this.examples = examples;
+        List<String> features,
+        boolean isOverLaw,
+        long seed) {
+      this.spark = spark;
       this.models = models;
-      for (PowerLaw.Form form : PowerLaw.Form.values()) {
-        formulas.put(name(form), law(form, examples, features).describe());
-      }
-      for (String model : models) {
-        List<Example> others =
-            examples.stream().filter(example -> !example.model().equals(model)).toList();
-        List<Example> own =
-            examples.stream().filter(example -> example.model().equals(model)).toList();
-        Dataset<Row> data = dataset(spark, others, models);
-        RandomForestRegressionModel forest = recipe.fit(data);
-        data.unpersist();
-        own.forEach(example -> trees.put(example, Trees.of(forest, example.features())));
-        Map<String, Double> means =
-            others.stream()
-                .collect(
-                    Collectors.groupingBy(
-                        Example::precision, Collectors.averagingDouble(Example::target)));
-        double mean = others.stream().mapToDouble(Example::target).average().orElseThrow();
-        rival("mean of the precision", own, each -> means.getOrDefault(each.precision(), mean));
-        for (PowerLaw.Form form : PowerLaw.Form.values()) {
-          PowerLaw law = law(form, others, features);
-          rival(name(form), own, each -> law.predict(each.point(features)));
-        }
-      }
+      this.features = features;
+      this.isOverLaw = isOverLaw;
+      recipe = tuned(spark, rests(law(examples), examples, features), models, seed);
+      leftOut =
+          leaveOneOut(
+              examples,
+              models,
+              others -> {
+                Forest forest = fit(others);
+                return each -> forest.trees(each, features);
+              });
     }
 
-    private static String name(PowerLaw.Form form) {
-      return "power law, " + form.describe();
+    private PowerLaw law(List<Example> examples) {
+      return isOverLaw ? PowerLaw.fit(points(examples, features)) : null;
     }
 
-    private static PowerLaw law(PowerLaw.Form form, List<Example> examples, List<String> features) {
-      return PowerLaw.fit(form, examples.stream().map(each -> each.point(features)).toList());
+    Forest fit(List<Example> examples) {
+      PowerLaw law = law(examples);
+      Dataset<Row> data = dataset(spark, rests(law, examples, features), models);
+      Forest forest = new Forest(law, recipe.fit(data));
+      data.unpersist();
+      return forest;
     }
 
-    private void rival(String name, List<Example> own, ToDoubleFunction<Example> predict) {
-      Map<Example, Double> all = rivals.computeIfAbsent(name, any -> new LinkedHashMap<>());
-      own.forEach(example -> all.put(example, predict.applyAsDouble(example)));
-    }
-
-    List<Accuracy> accuracies() {
-      List<Accuracy> accuracies = new ArrayList<>();
-      accuracies.add(accuracy("random forest", example -> trees.get(example).mean()));
-      rivals.forEach((name, all) -> accuracies.add(accuracy(name, all::get)));
-      return accuracies;
-    }
-
-    private Accuracy accuracy(String name, ToDoubleFunction<Example> predict) {
-      double mean = examples.stream().mapToDouble(Example::target).average().orElseThrow();
-      double squares = 0;
-      double total = 0;
-      double absolute = 0;
-      for (Example example : examples) {
-        double error = example.target() - predict.applyAsDouble(example);
-        squares += error * error;
-        absolute += Math.abs(error);
-        total += (example.target() - mean) * (example.target() - mean);
-      }
-      return new Accuracy(
-          name, 1 - squares / total, absolute / examples.size(), formulas.get(name));
+    Accuracy accuracy() {
+      Map<Example, Double> means = new LinkedHashMap<>();
+      leftOut.forEach((example, trees) -> means.put(example, trees.mean()));
+      return Predictor.accuracy(
+          isOverLaw ? "random forest over a power law" : "random forest", means, null);
     }
 
     /** The quantile of the misses of some models' rows that covers a next one as often as asked. */
     double widening(Predicate<String> model) {
       double[] misses =
-          examples.stream()
-              .filter(example -> model.test(example.model()))
-              .mapToDouble(example -> trees.get(example).miss(example.target()))
+          leftOut.entrySet().stream()
+              .filter(each -> model.test(each.getKey().model()))
+              .mapToDouble(each -> each.getValue().miss(each.getKey().target()))
               .sorted()
               .toArray();
       int rank = (int) Math.ceil((misses.length + 1) * COVERAGE);
@@ -450,16 +530,19 @@ public final class Predictor {
     }
 
     double coverage() {
-      long covered = 0;
-      for (String model : models) {
-        double widening = widening(other -> !other.equals(model));
-        covered +=
-            examples.stream()
-                .filter(example -> example.model().equals(model))
-                .filter(example -> trees.get(example).miss(example.target()) <= widening)
-                .count();
-      }
-      return (double) covered / examples.size();
+      Map<String, Double> widenings =
+          models.stream()
+              .collect(
+                  Collectors.toMap(
+                      Function.identity(), model -> widening(other -> !other.equals(model))));
+      long covered =
+          leftOut.entrySet().stream()
+              .filter(
+                  each ->
+                      each.getValue().miss(each.getKey().target())
+                          <= widenings.get(each.getKey().model()))
+              .count();
+      return (double) covered / leftOut.size();
     }
   }
 
@@ -516,7 +599,7 @@ public final class Predictor {
       return new Prediction(
           example.model(), example.step(), example.precision(), null, null, null, nearest, refusal);
     }
-    Trees trees = Trees.of(forest, example.features());
+    Trees trees = new Forest(facts.law(), forest).trees(example, facts.features());
     return new Prediction(
         example.model(),
         example.step(),

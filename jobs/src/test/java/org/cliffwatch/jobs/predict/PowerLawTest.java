@@ -35,6 +35,7 @@ class PowerLawTest {
       assertThat(found.steps()).isCloseTo(truth.steps(), within(TOLERANCE));
       assertThat(found.bits()).isCloseTo(truth.bits(), within(TOLERANCE));
       assertThat(found.predict(points.get(5))).isCloseTo(points.get(5).cost(), within(TOLERANCE));
+      assertThat(PowerLaw.fit(points).form()).isEqualTo(form);
     }
   }
 
