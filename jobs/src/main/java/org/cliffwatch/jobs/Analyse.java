@@ -14,6 +14,7 @@ import org.cliffwatch.jobs.sql.Database;
 import org.cliffwatch.jobs.sql.ResultFormat;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteException;
+import org.cliffwatch.quantizer.analysis.LossLandscape;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -139,6 +140,10 @@ public final class Analyse implements Callable<Integer> {
       throw new SuiteException("--length: found " + length + ", expected 2 or more");
     }
     Suite suite = Commands.suite(suiteFile, options.precisions(), options.sets());
+    if (landscape && suite.comparedPrecisions().stream().noneMatch(LossLandscape::covers)) {
+      throw new SuiteException(
+          "--landscape: found no precision beside the baseline that needs no calibration, expected one or more: a landscape is as wide as they move the weights");
+    }
     Map<String, String> settings = Database.settings();
     try (SparkSession session = Commands.session("cliffwatch analyse " + suite.name(), settings)) {
       JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.sparkContext());

@@ -416,6 +416,6 @@ public final class Predict implements Callable<Integer> {
   }
 
   private static String number(Double value) {
-    return value == null ? "-" : String.format(Locale.ROOT, "%.4g", value);
+    return value == null || value.isNaN() ? "-" : String.format(Locale.ROOT, "%.4g", value);
   }
 }

@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.function.Predicate;
@@ -277,12 +278,14 @@ public final class Predictor {
   }
 
   private static List<Example> examples(Dataset<Row> table, List<String> features, String target) {
-    boolean isKnown = target != null && List.of(table.columns()).contains(target);
+    Set<String> columns = Set.of(table.columns());
+    boolean isKnown = target != null && columns.contains(target);
     List<Example> examples = new ArrayList<>();
     for (Row row : table.collectAsList()) {
       double[] values = new double[features.size()];
       for (int i = 0; i < values.length; i++) {
-        values[i] = number(row, features.get(i));
+        String feature = features.get(i);
+        values[i] = columns.contains(feature) ? number(row, feature) : Double.NaN;
       }
       examples.add(
           new Example(
@@ -574,19 +577,8 @@ public final class Predictor {
     return Math.sqrt(squares / a.length);
   }
 
-  /**
-   * Predicts rows, in their order.
-   *
-   * @throws InvalidInputException where the table lacks a feature
-   */
+  /** Predicts rows, in their order; those that lack a feature, or all of it, are refused. */
   public List<Prediction> predict(Dataset<Row> table) {
-    for (String feature : facts.features()) {
-      if (!List.of(table.columns()).contains(feature)) {
-        throw new InvalidInputException(
-            "found no feature %s, expected all that the predictor learnt from: analyse.sh makes most of them"
-                .formatted(feature));
-      }
-    }
     return examples(table, facts.features(), null).stream().map(this::predict).toList();
   }
 
@@ -612,17 +604,18 @@ public final class Predictor {
   }
 
   private String refusal(Example example, double nearest) {
-    for (int i = 0; i < example.features().length; i++) {
-      if (Double.isNaN(example.features()[i])) {
-        return "no " + facts.features().get(i);
-      }
-    }
     if (!facts.families().contains(example.family())) {
       return "family %s, learnt from %s"
           .formatted(example.family(), String.join(", ", facts.families()));
     }
     if (!facts.precisions().contains(example.precision())) {
       return "precision not among those learnt from";
+    }
+    for (int i = 0; i < example.features().length; i++) {
+      if (Double.isNaN(example.features()[i])) {
+        return "no %s: most features are analyse.sh's, those of landscapes with --landscape"
+            .formatted(facts.features().get(i));
+      }
     }
     return nearest > facts.limit()
         ? String.format(
