@@ -105,7 +105,7 @@ public final class CheckpointAnalysis {
   /** The first {@value #SAMPLES} of a text. */
   static List<int[]> samples(
       Checkpoint checkpoint, Inventory inventory, CalibrationText text, int length) {
-    List<int[]> all = text.samples(new Calibration(null, length, null), checkpoint, inventory);
+    List<int[]> all = text.samples(Calibration.ofLength(length), checkpoint, inventory);
     return all.subList(0, Math.min(SAMPLES, all.size()));
   }
 

@@ -11,6 +11,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
@@ -121,6 +122,10 @@ public final class CalibrationText {
       Collections.shuffle(order, new Random(calibration.seed()));
     }
     int length = Math.min(window, calibration.length());
+    if (calibration.endsDocuments() && tokenizer.eos().isEmpty()) {
+      throw new InvalidInputException(
+          origin + ": calibration_eos: found a tokenizer without eos_token, expected one");
+    }
     boolean isExact = calibration.samples() != null;
     int most = isExact ? calibration.samples() : Calibration.MOST;
     List<int[]> samples = new ArrayList<>();
@@ -128,6 +133,10 @@ public final class CalibrationText {
     int filled = 0;
     for (String document : order) {
       int[] tokens = tokenizer.encode(document, true);
+      if (calibration.endsDocuments()) {
+        tokens = Arrays.copyOf(tokens, tokens.length + 1);
+        tokens[tokens.length - 1] = tokenizer.eos().getAsInt();
+      }
       for (int at = 0; at < tokens.length && samples.size() < most; ) {
         int step = Math.min(tokens.length - at, length - filled);
         System.arraycopy(tokens, at, sample, filled, step);
