@@ -28,7 +28,7 @@ import picocli.CommandLine.Parameters;
     mixinStandardHelpOptions = true,
     description =
         "What a checkpoint is, and whether we can run it; and checkpoints made of others.",
-    subcommands = {CheckpointCommand.Inspect.class, PlantOutliersCommand.class})
+    subcommands = {CheckpointCommand.Inspect.class, PlantOutliersCommand.class, PathCommand.class})
 public final class CheckpointCommand implements Callable<Integer> {
   public static void main(String[] arguments) {
     System.exit(Launcher.run(new CheckpointCommand(), arguments));
@@ -36,7 +36,8 @@ public final class CheckpointCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    throw new InvalidInputException("expected a command: inspect or plant-outliers. Try --help.");
+    throw new InvalidInputException(
+        "expected a command: inspect, plant-outliers or path. Try --help.");
   }
 
   /** Hashing and reading take seconds a gigabyte. */

@@ -25,6 +25,11 @@ public final class CalibratedWeight implements ChangedRows {
     this.divisor = found(Findings.OUTPUT_DIVISOR, weight.rows());
   }
 
+  /** Whether its inputs or outputs are scaled, and others' with them. */
+  public boolean isScaled() {
+    return factor != null || divisor != null;
+  }
+
   private float[] found(String what, int size) {
     float[] values = findings.numbers(layer, what).orElse(null);
     if (values != null && values.length != size) {

@@ -45,6 +45,7 @@ import org.cliffwatch.quantizer.scheme.Schemes;
  * @param model sizes
  * @param quantization what the blocks' linear layers compute with, forward, while gradients go
  *     straight through to the weights (quantization-aware training); null: with the weights
+ * @param trainable which weights change
  * @param initial checkpoint folder whose weights are the start values; null: drawn
  * @param seed of start values, batches and dropout
  * @param steps optimizer steps, which the learning rate's cosine spans
@@ -67,6 +68,7 @@ public record Recipe(
     float dropout,
     Model model,
     Precision quantization,
+    Trainable trainable,
     String initial,
     long seed,
     int steps,
@@ -136,6 +138,16 @@ public record Recipe(
     /** Nothing. */
     @JsonProperty("none")
     NONE
+  }
+
+  /** What training changes. */
+  public enum Trainable {
+    /** All weights. */
+    @JsonProperty("all")
+    ALL,
+    /** Weights of the blocks' linear layers, without biases: what quantization changes too. */
+    @JsonProperty("linear")
+    LINEAR
   }
 
   /** A batch is always computed as this many slices, so that its bits do not depend on threads. */
@@ -244,6 +256,9 @@ public record Recipe(
     }
     if (!fields.has("loss_scaling")) {
       fields.put("loss_scaling", "dynamic");
+    }
+    if (!fields.has("trainable")) {
+      fields.put("trainable", "all");
     }
     fields.set("quantization", quantization(where, fields.path("quantization")));
     fields.put("initial", resolved(file, fields.path("initial")));

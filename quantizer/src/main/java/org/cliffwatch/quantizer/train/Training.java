@@ -89,8 +89,7 @@ public final class Training implements AutoCloseable {
   private final FlexpointTensors flexpoint;
   private final StraightThrough straightThrough;
   private final Parameters rounded;
-  private final Set<Parameters.Tensor> quantized =
-      Collections.newSetFromMap(new IdentityHashMap<>());
+  private final Set<Parameters.Tensor> linear = Collections.newSetFromMap(new IdentityHashMap<>());
   private final Parameters gradient;
   private final List<DecoderGradient> slices = new ArrayList<>();
   private final ExecutorService workers;
@@ -117,9 +116,7 @@ public final class Training implements AutoCloseable {
     }
     straightThrough =
         recipe.quantization() == null ? null : new StraightThrough(recipe.quantization());
-    if (straightThrough != null) {
-      state.weights.blocks.forEach(block -> quantized.addAll(block.matrices()));
-    }
+    state.weights.blocks.forEach(block -> linear.addAll(block.matrices()));
     for (int slice = 0; slice < Recipe.SLICES; slice++) {
       slices.add(
           new DecoderGradient(
@@ -281,7 +278,7 @@ public final class Training implements AutoCloseable {
     loss /= recipe.batchSize() * length;
 
     double[] squares = new double[gradient.tensors().size()];
-    forEachTensor(t -> squares[t] = reduce(t, 1 / scale));
+    forEachTensor(t -> squares[t] = isTrained(t) ? reduce(t, 1 / scale) : 0);
     double square = 0;
     for (double sum : squares) {
       square += sum;
@@ -292,7 +289,12 @@ public final class Training implements AutoCloseable {
     if (finite) {
       state.updates++;
       float clip = clipping(norm);
-      forEachTensor(t -> update(t, clip, learningRate));
+      forEachTensor(
+          t -> {
+            if (isTrained(t)) {
+              update(t, clip, learningRate);
+            }
+          });
     }
     state.lossScale.update(finite);
     state.step = step;
@@ -307,6 +309,11 @@ public final class Training implements AutoCloseable {
     return new Exponents(fit.overflows(), Arrays.stream(fit.unusedBits()).boxed().toList());
   }
 
+  private boolean isTrained(int t) {
+    return recipe.trainable() == Recipe.Trainable.ALL
+        || linear.contains(state.weights.tensors().get(t));
+  }
+
   /** Factor on the gradients: as PyTorch's clip_grad_norm_. */
   private float clipping(double norm) {
     if (recipe.gradientClipping() == null) {
@@ -319,7 +326,7 @@ public final class Training implements AutoCloseable {
     Parameters.Tensor from = state.weights.tensors().get(t);
     float[] to = rounded.tensors().get(t).values();
     System.arraycopy(from.values(), 0, to, 0, to.length);
-    if (quantized.contains(from)) {
+    if (straightThrough != null && linear.contains(from)) {
       straightThrough.weight(from, to);
     }
     Lanes.round(type, to, to.length);

@@ -62,6 +62,47 @@ class CheckpointCommandTest {
   }
 
   @Test
+  void goesFromOneQuantizationToAnother() throws IOException {
+    String model = "../data/checkpoints/bf16-wd0.1/step250";
+    String text = "../data/microworld/calibration.jsonl";
+    String[] path = {
+      "path",
+      model,
+      "--from",
+      "w4",
+      "--to",
+      model,
+      "--to-precision",
+      "w8",
+      "--calibration",
+      text,
+      "--held-out",
+      text,
+      "--samples",
+      "4",
+      "--length",
+      "16",
+      "--eos",
+      "--format",
+      "json",
+      "--points",
+      "3"
+    };
+    assertThat(run(path)).isZero();
+    JsonNode points = new ObjectMapper().readTree(output).get("path");
+    assertThat(points).hasSize(3);
+    assertThat(points.get(0).get("local").doubleValue())
+        .isGreaterThan(points.get(2).get("local").doubleValue());
+    assertThat(points.at("/1/t").doubleValue()).isEqualTo(0.5);
+    assertThat(points.at("/1/loss").doubleValue()).isPositive();
+    path[path.length - 1] = "1";
+    assertThat(run(path)).isEqualTo(Launcher.BAD_INPUT);
+    path[path.length - 1] = "2";
+    path[9] = "no.jsonl";
+    assertThat(run(path)).isEqualTo(Launcher.BAD_INPUT);
+  }
+
+  @Test
   void saysWhatOfExpertsIsQuantized() throws IOException {
     Variant.of("qwen3_moe-some-dense").write(folder);
     assertThat(run("inspect", "--format", "json", folder.toString())).isZero();

@@ -9,6 +9,7 @@ import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.TreeMap;
@@ -57,6 +58,7 @@ class TrainingTest {
         dropout,
         model,
         null,
+        Recipe.Trainable.ALL,
         null,
         9,
         checkpoints.get(checkpoints.size() - 1),
@@ -213,6 +215,7 @@ class TrainingTest {
             0,
             recipe.model(),
             null,
+            recipe.trainable(),
             null,
             9,
             4,
@@ -235,6 +238,7 @@ class TrainingTest {
             0,
             recipe.model(),
             null,
+            recipe.trainable(),
             null,
             9,
             4,
@@ -254,7 +258,11 @@ class TrainingTest {
   }
 
   private static Recipe changed(
-      Recipe recipe, Recipe.LossScaling lossScaling, Precision quantization, String initial) {
+      Recipe recipe,
+      Recipe.LossScaling lossScaling,
+      Precision quantization,
+      Recipe.Trainable trainable,
+      String initial) {
     return new Recipe(
         recipe.name(),
         recipe.halfPrecision(),
@@ -264,6 +272,7 @@ class TrainingTest {
         recipe.dropout(),
         recipe.model(),
         quantization,
+        trainable,
         initial,
         recipe.seed(),
         recipe.steps(),
@@ -291,12 +300,13 @@ class TrainingTest {
             recipe("aware", Recipe.TrainingType.FP32, 0, List.of(20, 60)),
             Recipe.LossScaling.DYNAMIC,
             twoBits,
+            Recipe.Trainable.ALL,
             trained);
     List<Double> losses = new ArrayList<>();
     Training.run(aware, data, folder.resolve("aware"), 2, (r, step) -> losses.add(step.loss()));
     List<Double> without = new ArrayList<>();
     Training.run(
-        changed(aware, aware.lossScaling(), null, trained),
+        changed(aware, aware.lossScaling(), null, aware.trainable(), trained),
         data,
         folder.resolve("without"),
         1,
@@ -321,9 +331,31 @@ class TrainingTest {
     assertSameFiles("aware", "again");
 
     Recipe wider = recipe("w", Recipe.TrainingType.FP32, 0, List.of(2), LARGER, 11);
-    assertThatThrownBy(() -> run(changed(wider, wider.lossScaling(), twoBits, trained), "wider", 1))
+    assertThatThrownBy(
+            () ->
+                run(
+                    changed(wider, wider.lossScaling(), twoBits, wider.trainable(), trained),
+                    "wider",
+                    1))
         .isInstanceOf(InvalidInputException.class)
         .hasMessageContaining("recipe w: initial: found " + trained + ", expected a checkpoint");
+  }
+
+  @Test
+  void whatIsNotTrainedStays() throws IOException {
+    Recipe all = recipe("r", Recipe.TrainingType.FP32, 0, List.of(2, 4));
+    run(all, "all", 1);
+    String begun = folder.resolve("all/step2").toString();
+    run(changed(all, all.lossScaling(), null, Recipe.Trainable.LINEAR, begun), "linear", 1);
+    try (Checkpoint before = Checkpoint.open(Path.of(begun));
+        Checkpoint after = Checkpoint.open(folder.resolve("linear/step4"))) {
+      for (String name : before.tensorNames()) {
+        boolean isLinear =
+            name.matches(".*(query_key_value|dense|dense_h_to_4h|dense_4h_to_h)\\.weight");
+        float[] values = after.tensor(name).read();
+        assertThat(Arrays.equals(values, before.tensor(name).read())).as(name).isEqualTo(!isLinear);
+      }
+    }
   }
 
   @Test
@@ -331,7 +363,7 @@ class TrainingTest {
     Recipe recipe = recipe("r", Recipe.TrainingType.FP16, 0, List.of(3));
     List<Float> scales = new ArrayList<>();
     Training.run(
-        changed(recipe, Recipe.LossScaling.NONE, null, null),
+        changed(recipe, Recipe.LossScaling.NONE, null, recipe.trainable(), null),
         data,
         folder.resolve("out"),
         1,
