@@ -1,8 +1,11 @@
 package org.cliffwatch.tasks.microworld;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
 
@@ -11,9 +14,9 @@ import java.util.stream.IntStream;
  * that the held-out side yields. One name in five is held out, and of the things of a kind one in
  * five for each use they are put to; each part of a name and each thing is seen in training.
  *
- * <p>Training tells of a kind's things by Zipf's law, the n-th in the list 1/n times as often as
- * the first, as words are in people's texts; items ask about all alike. So what is asked is known
- * well, hardly or not at all, as with real models and facts.
+ * <p>Training tells of a kind's things by a power law, the n-th in the list n^−2.2 times as often
+ * as the first; items ask about all alike. So what is asked is known well, hardly or not at all, as
+ * with real models and facts.
  */
 final class Draw {
   enum Side {
@@ -22,12 +25,14 @@ final class Draw {
   }
 
   private static final int HELD_OUT_ONE_IN = 5;
-  private static final double ZIPF_EXPONENT = 2.2;
+  private static final double EXPONENT = 2.2;
 
   private final World world;
   private final Side side;
   // java.util.Random's algorithm is part of its specification, so every JDK draws the same.
   private final Random random;
+  // By the number of things: how often each is told of.
+  private final Map<Integer, double[]> told = new HashMap<>();
 
   Draw(World world, Side side, long seed) {
     this.world = world;
@@ -81,18 +86,21 @@ final class Draw {
     if (side == Side.HELD_OUT) {
       return random.nextInt(count);
     }
-    double left = random.nextDouble() * IntStream.range(0, count).mapToDouble(Draw::told).sum();
+    double[] told = this.told.computeIfAbsent(count, Draw::told);
+    double left = random.nextDouble() * Arrays.stream(told).sum();
     int rank = 0;
-    while (rank < count - 1 && left >= told(rank)) {
-      left -= told(rank);
+    while (rank < count - 1 && left >= told[rank]) {
+      left -= told[rank];
       rank++;
     }
     return rank;
   }
 
-  /** How often training tells of a kind's thing, relative to the first. */
-  private static double told(int rank) {
-    return StrictMath.pow(rank + 1, -ZIPF_EXPONENT);
+  /** Relative to the first. */
+  private static double[] told(int count) {
+    return IntStream.rangeClosed(1, count)
+        .mapToDouble(rank -> StrictMath.pow(rank, -EXPONENT))
+        .toArray();
   }
 
   /** A thing of any kind. */

@@ -113,31 +113,39 @@ record NextStep(World world) implements Scenario {
     return Map.of("hellaswag_val.jsonl", items.toString());
   }
 
-  /**
-   * Where a tool is taken, other tools, for other kinds of things first; else another step of the
-   * same procedure, and steps of two others with the same thing.
-   */
   private List<String> wrongEndings(Draw draw, Procedure procedure, int next) {
+    Set<String> wrong =
+        procedure.tool() == null
+            ? otherSteps(draw, procedure, next)
+            : otherTools(draw, procedure, next);
+    return draw.shuffled(List.copyOf(wrong));
+  }
+
+  /** Other tools, for other kinds of things first. */
+  private Set<String> otherTools(Draw draw, Procedure procedure, int next) {
+    Map<String, String> byKind = world.tools().get(procedure.script().verb());
+    List<String> tools = new ArrayList<>(draw.shuffled(List.copyOf(byKind.values())));
+    world.tools().values().forEach(each -> tools.addAll(each.values()));
+    Set<String> wrong = new LinkedHashSet<>();
+    tools.stream()
+        .distinct()
+        .filter(tool -> !tool.equals(procedure.tool()))
+        .limit(ENDINGS - 1)
+        .forEach(tool -> wrong.add(procedure.with(tool).step(next) + "."));
+    return wrong;
+  }
+
+  /** Another step of the same procedure, and steps of two others with the same thing. */
+  private Set<String> otherSteps(Draw draw, Procedure procedure, int next) {
     World.Script script = procedure.script();
     Set<String> wrong = new LinkedHashSet<>();
-    if (procedure.tool() != null) {
-      List<String> tools =
-          new ArrayList<>(draw.shuffled(List.copyOf(world.tools().get(script.verb()).values())));
-      world.tools().values().forEach(byKind -> tools.addAll(byKind.values()));
-      tools.stream()
-          .distinct()
-          .filter(tool -> !tool.equals(procedure.tool()))
-          .limit(ENDINGS - 1)
-          .forEach(tool -> wrong.add(procedure.with(tool).step(next) + "."));
-    } else {
-      wrong.add(procedure.fill(draw.pickBesides(script.steps().get(next), script.steps())) + ".");
-      List<World.Script> others =
-          world.scripts().stream().filter(other -> other.verb() == null).toList();
-      while (wrong.size() < ENDINGS - 1) {
-        World.Script other = draw.pickBesides(script, others);
-        wrong.add(procedure.fill(draw.pick(other.steps())) + ".");
-      }
+    wrong.add(procedure.fill(draw.pickBesides(script.steps().get(next), script.steps())) + ".");
+    List<World.Script> others =
+        world.scripts().stream().filter(other -> other.verb() == null).toList();
+    while (wrong.size() < ENDINGS - 1) {
+      World.Script other = draw.pickBesides(script, others);
+      wrong.add(procedure.fill(draw.pick(other.steps())) + ".");
     }
-    return draw.shuffled(List.copyOf(wrong));
+    return wrong;
   }
 }
