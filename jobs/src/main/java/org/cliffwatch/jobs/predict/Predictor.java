@@ -476,6 +476,7 @@ public final class Predictor {
     private final List<String> models;
     private final List<String> features;
     private final boolean isOverLaw;
+    private final String formula;
     private final RandomForestRegressor recipe;
     private final Map<Example, Trees> leftOut;
 
@@ -490,7 +491,9 @@ public final class Predictor {
       this.models = models;
       this.features = features;
       this.isOverLaw = isOverLaw;
-      recipe = tuned(spark, rests(law(examples), examples, features), models, seed);
+      PowerLaw law = law(examples);
+      formula = law == null ? null : law.describe();
+      recipe = tuned(spark, rests(law, examples, features), models, seed);
       leftOut =
           leaveOneOut(
               examples,
@@ -517,7 +520,7 @@ public final class Predictor {
       Map<Example, Double> means = new LinkedHashMap<>();
       leftOut.forEach((example, trees) -> means.put(example, trees.mean()));
       return Predictor.accuracy(
-          isOverLaw ? "random forest over a power law" : "random forest", means, null);
+          isOverLaw ? "random forest over a power law" : "random forest", means, formula);
     }
 
     /** The quantile of the misses of some models' rows that covers a next one as often as asked. */

@@ -118,7 +118,7 @@ class PredictorTest {
   @Test
   void whereCostsFollowALawTheForestIsOverIt() throws IOException {
     List<Row> rows = new ArrayList<>();
-    for (Row row : table(5, "gpt_neox", 1).collectAsList()) {
+    for (Row row : table(4, "gpt_neox", 1).collectAsList()) {
       int m = Integer.parseInt(row.<String>getAs("model").substring("model".length()));
       double parameters = 1e6 * Math.pow(4, m);
       double outliers = row.getAs("input_kurtosis");
