@@ -362,6 +362,7 @@ public final class Predictor {
                     .build())
             .setNumFolds(Math.min(MOST_FOLDS, models.size()))
             .setFoldCol("fold")
+            .setParallelism(Runtime.getRuntime().availableProcessors())
             .setSeed(seed)
             .fit(dataset(spark, examples, models));
     RandomForestRegressionModel found = (RandomForestRegressionModel) best.bestModel();
@@ -406,13 +407,20 @@ public final class Predictor {
       List<String> models,
       Function<List<Example>, Function<Example, T>> method) {
     Map<Example, T> predictions = new LinkedHashMap<>();
-    for (String model : models) {
-      Function<Example, T> learnt =
-          method.apply(examples.stream().filter(each -> !each.model().equals(model)).toList());
-      examples.stream()
-          .filter(each -> each.model().equals(model))
-          .forEach(each -> predictions.put(each, learnt.apply(each)));
-    }
+    models.parallelStream()
+        .map(
+            model -> {
+              Function<Example, T> learnt =
+                  method.apply(
+                      examples.stream().filter(each -> !each.model().equals(model)).toList());
+              Map<Example, T> own = new LinkedHashMap<>();
+              examples.stream()
+                  .filter(each -> each.model().equals(model))
+                  .forEach(each -> own.put(each, learnt.apply(each)));
+              return own;
+            })
+        .toList()
+        .forEach(predictions::putAll);
     return predictions;
   }
 
