@@ -113,11 +113,17 @@ final class FlexpointTensors {
    * @param tensor its index
    */
   void store(Stored what, int tensor, float[] x) {
+    int use = use(what, tensor, x);
+    largest[use] = rounded(uses[use], x, x.length);
+  }
+
+  /** Its index, with an exponent unless x is all zeros. */
+  private int use(Stored what, int tensor, float[] x) {
     int use = results + what.ordinal() * tensors + tensor;
     if (uses[use] == null) {
       uses[use] = first(x, x.length);
     }
-    largest[use] = rounded(uses[use], x, x.length);
+    return use;
   }
 
   /**
@@ -127,36 +133,24 @@ final class FlexpointTensors {
    * @param square the moment; becomes the square of its stored root
    */
   void storeRoot(int tensor, float[] square) {
-    int use = results + Stored.ROOT.ordinal() * tensors + tensor;
     for (int i = 0; i < square.length; i++) {
       square[i] = (float) Math.sqrt(square[i]);
     }
-    if (uses[use] == null) {
-      uses[use] = first(square, square.length);
-    }
-    if (uses[use] != null) {
-      float scale = uses[use].scale();
+    Autoflex use = uses[use(Stored.ROOT, tensor, square)];
+    if (use != null) {
+      float scale = use.scale();
       for (int i = 0; i < square.length; i++) {
         square[i] = (float) Math.ceil(square[i] / scale) * scale;
       }
     }
-    largest[use] = rounded(uses[use], square, square.length);
+    store(Stored.ROOT, tensor, square);
     for (int i = 0; i < square.length; i++) {
       square[i] *= square[i];
     }
   }
 
-  /**
-   * What a step's exponents were worth.
-   *
-   * @param overflows uses whose largest mantissa may have been cut off
-   * @param unusedBits how many uses had a largest mantissa that b more bits would have held, at b:
-   *     by so many powers of two the scale was above the least that would have done
-   */
-  record Fit(int overflows, int[] unusedBits) {}
-
   /** Makes the next step's exponents. */
-  Fit endStep() {
+  Training.Exponents endStep() {
     for (Slice slice : slices) {
       for (int use = 0; use < results; use++) {
         largest[use] = Math.max(largest[use], slice.most[use]);
@@ -176,7 +170,7 @@ final class FlexpointTensors {
       isInitialized &= use >= results || largest[use] == NOT_USED || uses[use] != null;
       largest[use] = NOT_USED;
     }
-    return new Fit(overflows, unused);
+    return new Training.Exponents(overflows, Arrays.stream(unused).boxed().toList());
   }
 
   /** For {@link #restore}. */

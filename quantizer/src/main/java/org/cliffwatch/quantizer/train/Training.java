@@ -9,7 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -298,15 +297,8 @@ public final class Training implements AutoCloseable {
     }
     state.lossScale.update(finite);
     state.step = step;
-    return new Step(step, loss, norm, learningRate, scale, endExponents());
-  }
-
-  private Exponents endExponents() {
-    if (flexpoint == null) {
-      return null;
-    }
-    FlexpointTensors.Fit fit = flexpoint.endStep();
-    return new Exponents(fit.overflows(), Arrays.stream(fit.unusedBits()).boxed().toList());
+    Exponents exponents = flexpoint == null ? null : flexpoint.endStep();
+    return new Step(step, loss, norm, learningRate, scale, exponents);
   }
 
   private boolean isTrained(int t) {

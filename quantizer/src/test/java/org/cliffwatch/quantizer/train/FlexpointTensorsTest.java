@@ -73,11 +73,11 @@ class FlexpointTensorsTest {
       assertThat(kept[i])
           .isEqualTo(FLEX16_5.mantissa(first[i], expected.scale()) * expected.scale());
     }
-    FlexpointTensors.Fit fit = tensors.endStep();
+    Training.Exponents fit = tensors.endStep();
     expected.update(most);
     assertThat(fit.overflows()).isZero();
     int bits = Integer.SIZE - Integer.numberOfLeadingZeros(most);
-    assertThat(fit.unusedBits()[15 - bits]).isEqualTo(1);
+    assertThat(fit.unusedBits().get(15 - bits)).isEqualTo(1);
     float[] next = first.clone();
     tensors.slice(0).round(USE, next, 100);
     assertThat(next[3]).isEqualTo(FLEX16_5.mantissa(first[3], expected.scale()) * expected.scale());
