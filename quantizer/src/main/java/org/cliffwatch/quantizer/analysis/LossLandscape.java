@@ -15,6 +15,7 @@ import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 import org.cliffwatch.quantizer.model.Inventory;
+import org.cliffwatch.quantizer.scheme.ChangedRows;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Scheme;
 import org.cliffwatch.quantizer.scheme.Schemes;
@@ -302,27 +303,7 @@ public final class LossLandscape {
 
   /** A weight some way along a direction. */
   private record Moved(WeightRows weight, String layer, Direction direction, double times)
-      implements WeightRows {
-    @Override
-    public String name() {
-      return weight.name();
-    }
-
-    @Override
-    public int rows() {
-      return weight.rows();
-    }
-
-    @Override
-    public int columns() {
-      return weight.columns();
-    }
-
-    @Override
-    public int inputAxis() {
-      return weight.inputAxis();
-    }
-
+      implements ChangedRows {
     @Override
     public void row(int r, float[] out) {
       float[] row = new float[columns()];

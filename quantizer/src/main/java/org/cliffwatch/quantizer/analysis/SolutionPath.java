@@ -16,6 +16,7 @@ import org.cliffwatch.quantizer.model.Inventory;
 import org.cliffwatch.quantizer.scheme.CalibratedWeight;
 import org.cliffwatch.quantizer.scheme.Calibration;
 import org.cliffwatch.quantizer.scheme.CalibrationBlock;
+import org.cliffwatch.quantizer.scheme.ChangedRows;
 import org.cliffwatch.quantizer.scheme.Findings;
 import org.cliffwatch.quantizer.scheme.GramMatrix;
 import org.cliffwatch.quantizer.scheme.Precision;
@@ -52,10 +53,15 @@ public final class SolutionPath {
   /** What there is at t. */
   public record Point(double t, double distance, double local, double loss) {}
 
-  /** ‖w X‖², and what a step along the line adds to it: of one layer. */
-  private record Errors(double origin, double start, double mixed, double slope) {
-    double at(double t) {
-      return (start + 2 * t * mixed + t * t * slope) / origin;
+  /** Squares of w and of Δ(t), the latter a parabola: {@code start + 2 t mixed + t² slope}. */
+  private static final class Squares {
+    private double origin;
+    private double start;
+    private double mixed;
+    private double slope;
+
+    double share(double t) {
+      return Math.max(0, start + 2 * t * mixed + t * t * slope) / origin;
     }
   }
 
@@ -100,14 +106,11 @@ public final class SolutionPath {
             share -> {})) {
       calibrator.observe(new Grams(grams));
     }
-    List<Errors> errors = new ArrayList<>();
-    double[] norms = new double[4];
+    List<Squares> errors = new ArrayList<>();
+    Squares norms = new Squares();
     weights.forEach(
         (name, weight) -> {
-          WeightRows a = start.get(name);
-          WeightRows b = end.get(name);
-          errors.add(errors(grams.get(name), weight, a, b));
-          addNorms(weight, a, b, norms);
+          errors.add(errors(grams.get(name), weight, start.get(name), end.get(name), norms));
         });
     List<int[]> samples =
         heldOut.samples(
@@ -122,12 +125,11 @@ public final class SolutionPath {
         weights
             .keySet()
             .forEach(name -> moved.put(name, new Between(start.get(name), end.get(name), t)));
-        double squares = norms[1] + 2 * t * norms[2] + t * t * norms[3];
         path.add(
             new Point(
                 t,
-                Math.sqrt(Math.max(0, squares) / norms[0]),
-                errors.stream().mapToDouble(each -> each.at(t)).average().orElseThrow(),
+                Math.sqrt(norms.share(t)),
+                errors.stream().mapToDouble(each -> each.share(t)).average().orElseThrow(),
                 loss.applyAsDouble(moved)));
       }
     }
@@ -198,31 +200,41 @@ public final class SolutionPath {
     }
   }
 
-  private static Errors errors(GramMatrix gram, WeightRows w, WeightRows a, WeightRows b) {
+  /**
+   * Of a layer's outputs.
+   *
+   * @param norms to which the squares of its weights are added
+   */
+  private static Squares errors(
+      GramMatrix gram, WeightRows w, WeightRows a, WeightRows b, Squares norms) {
     int n = w.columns();
     float[] origin = new float[n];
     float[] first = new float[n];
     float[] last = new float[n];
-    double[] sums = new double[4];
+    double[] own = new double[n];
+    double[] start = new double[n];
+    double[] slope = new double[n];
     double[] times = new double[n];
+    Squares errors = new Squares();
     for (int r = 0; r < w.rows(); r++) {
       w.row(r, origin);
       a.row(r, first);
       b.row(r, last);
-      double[] own = new double[n];
-      double[] start = new double[n];
-      double[] slope = new double[n];
       for (int c = 0; c < n; c++) {
         own[c] = origin[c];
         start[c] = (double) first[c] - origin[c];
         slope[c] = (double) last[c] - first[c];
       }
-      sums[0] += dot(own, times(gram, own, times));
-      sums[1] += dot(start, times(gram, start, times));
-      sums[2] += dot(slope, times);
-      sums[3] += dot(slope, times(gram, slope, times));
+      norms.origin += dot(own, own);
+      norms.start += dot(start, start);
+      norms.mixed += dot(start, slope);
+      norms.slope += dot(slope, slope);
+      errors.origin += dot(own, times(gram, own, times));
+      errors.start += dot(start, times(gram, start, times));
+      errors.mixed += dot(slope, times);
+      errors.slope += dot(slope, times(gram, slope, times));
     }
-    return new Errors(sums[0], sums[1], sums[2], sums[3]);
+    return errors;
   }
 
   private static double[] times(GramMatrix gram, double[] v, double[] to) {
@@ -244,52 +256,12 @@ public final class SolutionPath {
     return sum;
   }
 
-  /** Adds to ‖w‖², ‖Δ₀‖², Δ₀ · (Δ₁ − Δ₀) and ‖Δ₁ − Δ₀‖². */
-  private static void addNorms(WeightRows w, WeightRows a, WeightRows b, double[] norms) {
-    float[] origin = new float[w.columns()];
-    float[] first = new float[w.columns()];
-    float[] last = new float[w.columns()];
-    for (int r = 0; r < w.rows(); r++) {
-      w.row(r, origin);
-      a.row(r, first);
-      b.row(r, last);
-      for (int c = 0; c < origin.length; c++) {
-        double start = (double) first[c] - origin[c];
-        double slope = (double) last[c] - first[c];
-        norms[0] += (double) origin[c] * origin[c];
-        norms[1] += start * start;
-        norms[2] += start * slope;
-        norms[3] += slope * slope;
-      }
-    }
-  }
-
   /** A weight between two. */
-  private record Between(WeightRows from, WeightRows to, double t) implements WeightRows {
-    @Override
-    public String name() {
-      return from.name();
-    }
-
-    @Override
-    public int rows() {
-      return from.rows();
-    }
-
-    @Override
-    public int columns() {
-      return from.columns();
-    }
-
-    @Override
-    public int inputAxis() {
-      return from.inputAxis();
-    }
-
+  private record Between(WeightRows weight, WeightRows to, double t) implements ChangedRows {
     @Override
     public void row(int r, float[] out) {
       float[] end = new float[columns()];
-      from.row(r, out);
+      weight.row(r, out);
       to.row(r, end);
       for (int c = 0; c < end.length; c++) {
         out[c] = (float) (out[c] + t * ((double) end[c] - out[c]));

@@ -3,7 +3,7 @@ package org.cliffwatch.quantizer.scheme;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 
 /** A weight whose rows are another's, each changed. */
-interface ChangedRows extends WeightRows {
+public interface ChangedRows extends WeightRows {
   /** The other. */
   WeightRows weight();
 
