@@ -41,7 +41,7 @@ final class CheckpointFolder {
               unfinished.resolve("config.json"),
               config(recipe, weights.embedding.shape()[0], endOfText));
           TensorFile.write(
-              unfinished.resolve("model.safetensors"), type, TensorFile.byName(weights.tensors()));
+              unfinished.resolve("model.safetensors"), type, TensorFile.byName(weights.model()));
           for (String file : TOKENIZER_FILES) {
             Files.copy(tokenizer.resolve(file), unfinished.resolve(file));
           }

@@ -7,9 +7,9 @@ import jdk.incubator.vector.FloatVector;
 import org.cliffwatch.quantizer.scheme.RowQuantizer;
 
 /**
- * Loss and gradients of a decoder on one slice of a batch. Every operation's result, forward and
- * backward, is {@linkplain Rounding rounded}, as where a whole model runs in a half type; inside an
- * operation (products, LayerNorm, softmax) it is float32.
+ * Loss and gradients of a decoder, or of a {@link Component}, on one slice of a batch. Every
+ * operation's result, forward and backward, is {@linkplain Rounding rounded}, as where a whole
+ * model runs in a half type; inside an operation (products, LayerNorm, softmax) it is float32.
  *
  * <p>Inputs of the blocks' linear layers may be quantized beside that, a token at a time. The
  * gradient goes straight through (Bengio et al. 2013): at the input it is what it is at the
@@ -75,6 +75,7 @@ final class DecoderGradient {
   private static final int FEED_FORWARD = 1;
 
   private final ModelShape shape;
+  private final Component component;
   private final Rounding rounding;
   private final RowQuantizer inputs;
   private final float dropout;
@@ -91,6 +92,7 @@ final class DecoderGradient {
   private final float[] inverse;
   private final float[] normed;
   private final float[] logits;
+  private final float[] dOutput;
   private final float[] dResidual;
   private final float[] dHidden;
   private final float[] dHidden2;
@@ -98,6 +100,7 @@ final class DecoderGradient {
   private final float[] dQkv;
 
   /**
+   * @param component what of the decoder
    * @param rounding of every result
    * @param inputs how the blocks' linear layers' inputs are quantized; null: not
    * @param sequences of the slice
@@ -105,12 +108,14 @@ final class DecoderGradient {
    */
   DecoderGradient(
       ModelShape shape,
+      Component component,
       Rounding rounding,
       RowQuantizer inputs,
       float dropout,
       int sequences,
       int length) {
     this.shape = shape;
+    this.component = component;
     this.rounding = rounding;
     this.inputs = inputs;
     this.dropout = dropout;
@@ -119,15 +124,16 @@ final class DecoderGradient {
     this.rows = sequences * length;
     this.hidden = shape.hidden();
     attention = new CausalAttention(shape, rounding, length);
-    for (int layer = 0; layer < shape.layers(); layer++) {
+    for (int layer = component.firstLayer(); layer < component.endLayer(); layer++) {
       kept.add(new Kept());
     }
-    gradients = new Parameters(shape);
+    gradients = new Parameters(shape, component);
     residual = new float[rows * hidden];
     mean = new float[rows];
     inverse = new float[rows];
     normed = new float[rows * hidden];
     logits = new float[rows * shape.vocabulary()];
+    dOutput = new float[rows * hidden];
     dResidual = new float[rows * hidden];
     dHidden = new float[rows * hidden];
     dHidden2 = new float[rows * hidden];
@@ -149,13 +155,13 @@ final class DecoderGradient {
     return layer * RESULTS + result.ordinal();
   }
 
-  /** Gradients of the last {@link #run}: of loss · scale, rounded. */
+  /** Gradients of the last {@link #run}, or backward: of loss · scale, rounded. */
   Parameters gradients() {
     return gradients;
   }
 
   /**
-   * Runs forward and backward.
+   * Runs a whole decoder forward and backward.
    *
    * @param weights already rounded
    * @param tokens (sequences, length + 1): each sequence's inputs and, one further, its targets
@@ -164,16 +170,51 @@ final class DecoderGradient {
    * @return summed loss over the slice's tokens, nats
    */
   double run(Parameters weights, int[] tokens, float scale, long dropoutKey) {
+    forward(weights, tokens, null, dropoutKey);
+    double loss = loss(weights, tokens, scale);
+    backward(weights, tokens, lossGradient(), true, dropoutKey);
+    return loss;
+  }
+
+  /**
+   * Runs the component's blocks forward.
+   *
+   * @param weights already rounded
+   * @param tokens as {@link #run}
+   * @param input (rows, hidden) the component's before it; null for the first, which embeds
+   * @return (rows, hidden) the residual stream after the blocks; overwritten by the next call
+   */
+  float[] forward(Parameters weights, int[] tokens, float[] input, long dropoutKey) {
     Products.onOneThread();
-    embed(weights, tokens);
-    for (int layer = 0; layer < shape.layers(); layer++) {
-      forward(weights.blocks.get(layer), kept.get(layer), layer, dropoutKey);
+    if (component.isFirst()) {
+      embed(weights, tokens);
+    } else {
+      System.arraycopy(input, 0, residual, 0, residual.length);
     }
+    for (int layer = component.firstLayer(); layer < component.endLayer(); layer++) {
+      forward(weights.blocks.get(layer), kept(layer), layer, dropoutKey);
+    }
+    return residual;
+  }
+
+  private Kept kept(int layer) {
+    return kept.get(layer - component.firstLayer());
+  }
+
+  /**
+   * The component's own loss on what {@link #forward} left, and its head's gradients.
+   *
+   * @param scale as {@link #run}
+   * @return summed loss over the slice's tokens, nats
+   */
+  double loss(Parameters weights, int[] tokens, float scale) {
+    Parameters.Head head = weights.heads.get(component.index());
+    Parameters.Head gradient = gradients.heads.get(component.index());
     LayerNorm.forward(
         residual,
         rows,
-        weights.finalNormWeight.values(),
-        weights.finalNormBias.values(),
+        head.normWeight().values(),
+        head.normBias().values(),
         ModelShape.EPSILON,
         mean,
         inverse,
@@ -181,40 +222,60 @@ final class DecoderGradient {
     int end = shape.layers();
     round(end, Result.FINAL_NORM, normed);
     int vocabulary = shape.vocabulary();
-    Products.timesTransposed(1, normed, weights.head.values(), rows, vocabulary, hidden, logits);
+    float[] projection = head.projection().values();
+    Products.timesTransposed(1, normed, projection, rows, vocabulary, hidden, logits);
     round(end, Result.LOGITS, logits);
     double loss = Softmax.crossEntropy(logits, rows, vocabulary, targets(tokens), scale);
     round(end, Result.D_LOGITS, logits);
 
-    Products.transposedTimes(1, logits, normed, vocabulary, hidden, rows, gradients.head.values());
-    Products.times(1, logits, weights.head.values(), rows, hidden, vocabulary, dHidden);
+    Products.transposedTimes(
+        1, logits, normed, vocabulary, hidden, rows, gradient.projection().values());
+    Products.times(1, logits, projection, rows, hidden, vocabulary, dHidden);
     round(end, Result.D_FINAL_NORM, dHidden);
-    Arrays.fill(dResidual, 0);
+    Arrays.fill(dOutput, 0);
     LayerNorm.backward(
         residual,
         rows,
-        weights.finalNormWeight.values(),
+        head.normWeight().values(),
         mean,
         inverse,
         dHidden,
-        dResidual,
-        gradients.finalNormWeight.values(),
-        gradients.finalNormBias.values());
-    round(end, Result.D_OUT, dResidual);
-    for (int layer = shape.layers() - 1; layer >= 0; layer--) {
-      backward(
-          weights.blocks.get(layer),
-          gradients.blocks.get(layer),
-          kept.get(layer),
-          layer,
-          dropoutKey);
-    }
-    embedBackward(tokens);
-    int use = use(end + 1, Result.values()[0]);
-    for (Parameters.Tensor gradient : gradients.tensors()) {
-      rounding.round(use++, gradient.values(), gradient.values().length);
-    }
+        dOutput,
+        gradient.normWeight().values(),
+        gradient.normBias().values());
+    round(end, Result.D_OUT, dOutput);
     return loss;
+  }
+
+  /** (rows, hidden) gradient of the own loss at the component's output. */
+  float[] lossGradient() {
+    return dOutput;
+  }
+
+  /**
+   * Takes a loss's gradient back through the blocks; as often as there are losses, after one {@link
+   * #forward}.
+   *
+   * @param dOutput (rows, hidden) gradient at the component's output
+   * @param ofWeights whether it is the loss that the weights learn from
+   * @return (rows, hidden) gradient at the component's input; overwritten by the next call
+   */
+  float[] backward(
+      Parameters weights, int[] tokens, float[] dOutput, boolean ofWeights, long dropoutKey) {
+    System.arraycopy(dOutput, 0, dResidual, 0, dResidual.length);
+    for (int layer = component.endLayer() - 1; layer >= component.firstLayer(); layer--) {
+      backward(weights.blocks.get(layer), layer, ofWeights, dropoutKey);
+    }
+    if (ofWeights) {
+      if (component.isFirst()) {
+        embedBackward(tokens);
+      }
+      int use = use(shape.layers() + 1, Result.values()[0]);
+      for (Parameters.Tensor gradient : gradients.tensors()) {
+        rounding.round(use++, gradient.values(), gradient.values().length);
+      }
+    }
+    return dResidual;
   }
 
   private void round(int layer, Result result, float[] x) {
@@ -305,8 +366,10 @@ final class DecoderGradient {
     round(layer, Result.OUT, residual);
   }
 
-  private void backward(
-      Parameters.Block w, Parameters.Block g, Kept k, int layer, long dropoutKey) {
+  /** Gradients of norms are cheap, and a later pass that is of the weights overwrites them. */
+  private void backward(Parameters.Block w, int layer, boolean ofWeights, long dropoutKey) {
+    Kept k = kept(layer);
+    Parameters.Block g = gradients.blocks.get(layer);
     System.arraycopy(dResidual, 0, dHidden, 0, dResidual.length);
     drop(dHidden, layer, FEED_FORWARD, dropoutKey, Result.D_FEED_FORWARD_DROPPED);
     linearBackward(
@@ -315,6 +378,7 @@ final class DecoderGradient {
         w.feedForwardOut(),
         g.feedForwardOut(),
         g.feedForwardOutBias(),
+        ofWeights,
         dInner);
     round(layer, Result.D_ACTIVATED, dInner);
     Gelu.backward(k.inner, k.inner.length, dInner);
@@ -325,6 +389,7 @@ final class DecoderGradient {
         w.feedForwardIn(),
         g.feedForwardIn(),
         g.feedForwardInBias(),
+        ofWeights,
         dHidden2);
     round(layer, Result.D_FEED_FORWARD_NORM, dHidden2);
     LayerNorm.backward(
@@ -342,10 +407,17 @@ final class DecoderGradient {
     System.arraycopy(dResidual, 0, dHidden, 0, dResidual.length);
     drop(dHidden, layer, ATTENTION, dropoutKey, Result.D_ATTENTION_DROPPED);
     linearBackward(
-        k.attended, dHidden, w.attentionOut(), g.attentionOut(), g.attentionOutBias(), dHidden2);
+        k.attended,
+        dHidden,
+        w.attentionOut(),
+        g.attentionOut(),
+        g.attentionOutBias(),
+        ofWeights,
+        dHidden2);
     round(layer, Result.D_ATTENDED, dHidden2);
     attention.backward(layer, k.qkv, sequences, k.probabilities, dHidden2, dQkv);
-    linearBackward(k.normed, dQkv, w.attentionIn(), g.attentionIn(), g.attentionInBias(), dHidden2);
+    linearBackward(
+        k.normed, dQkv, w.attentionIn(), g.attentionIn(), g.attentionInBias(), ofWeights, dHidden2);
     round(layer, Result.D_ATTENTION_NORM, dHidden2);
     LayerNorm.backward(
         k.in,
@@ -388,18 +460,21 @@ final class DecoderGradient {
       Parameters.Tensor weight,
       Parameters.Tensor dWeight,
       Parameters.Tensor dBias,
+      boolean ofWeights,
       float[] dx) {
     int outputs = weight.shape()[0];
     int columns = weight.shape()[1];
-    Products.transposedTimes(1, dy, x, outputs, columns, rows, dWeight.values());
-    float[] bias = dBias.values();
-    Arrays.fill(bias, 0);
-    for (int row = 0; row < rows; row++) {
-      int at = row * outputs;
-      for (int i = 0; i < outputs; i += Lanes.WIDTH) {
-        FloatVector.fromArray(Lanes.SPECIES, bias, i)
-            .add(FloatVector.fromArray(Lanes.SPECIES, dy, at + i))
-            .intoArray(bias, i);
+    if (ofWeights) {
+      Products.transposedTimes(1, dy, x, outputs, columns, rows, dWeight.values());
+      float[] bias = dBias.values();
+      Arrays.fill(bias, 0);
+      for (int row = 0; row < rows; row++) {
+        int at = row * outputs;
+        for (int i = 0; i < outputs; i += Lanes.WIDTH) {
+          FloatVector.fromArray(Lanes.SPECIES, bias, i)
+              .add(FloatVector.fromArray(Lanes.SPECIES, dy, at + i))
+              .intoArray(bias, i);
+        }
       }
     }
     Products.times(1, dy, weight.values(), rows, columns, outputs, dx);

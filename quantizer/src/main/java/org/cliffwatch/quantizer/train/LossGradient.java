@@ -1,6 +1,5 @@
 package org.cliffwatch.quantizer.train;
 
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -38,16 +37,20 @@ public final class LossGradient {
             .filter(n -> samples.size() % n == 0 && (n == 1 || n * length <= ROWS))
             .max()
             .orElseThrow();
-    decoder = new DecoderGradient(shape, Rounding.to(FloatType.FLOAT32), null, 0, together, length);
+    decoder =
+        new DecoderGradient(
+            shape,
+            Component.whole(shape),
+            Rounding.to(FloatType.FLOAT32),
+            null,
+            0,
+            together,
+            length);
     gradients = inBlocks(decoder.gradients());
   }
 
   private static List<float[]> inBlocks(Parameters parameters) {
-    List<float[]> matrices = new ArrayList<>();
-    for (Parameters.Block block : parameters.blocks) {
-      block.matrices().forEach(matrix -> matrices.add(matrix.values()));
-    }
-    return matrices;
+    return parameters.matrices().stream().map(Parameters.Tensor::values).toList();
   }
 
   /**

@@ -2,15 +2,18 @@ package org.cliffwatch.quantizer.train;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import org.cliffwatch.quantizer.kernel.FloatType;
 
 /**
- * A decoder's tensors, in a fixed order and under the names of a Hugging Face gpt_neox checkpoint.
- * One instance holds values, another of the same shape gradients or moments.
+ * A decoder's tensors, or those of a {@link Component}, in a fixed order and under the names of a
+ * Hugging Face gpt_neox checkpoint. One instance holds values, another of the same shape gradients
+ * or moments.
  */
 final class Parameters {
   static final double DEVIATION = 0.06;
+  private static final String AUXILIARY = "auxiliary.";
 
   /**
    * @param shape (outputs, inputs) of a matrix, (width) of a vector
@@ -39,17 +42,52 @@ final class Parameters {
     List<Tensor> matrices() {
       return List.of(attentionIn, attentionOut, feedForwardIn, feedForwardOut);
     }
+
+    private List<Tensor> tensors() {
+      return List.of(
+          attentionNormWeight,
+          attentionNormBias,
+          attentionIn,
+          attentionInBias,
+          attentionOut,
+          attentionOutBias,
+          feedForwardNormWeight,
+          feedForwardNormBias,
+          feedForwardIn,
+          feedForwardInBias,
+          feedForwardOut,
+          feedForwardOutBias);
+    }
+  }
+
+  /** What makes logits of a component's output. */
+  record Head(Tensor normWeight, Tensor normBias, Tensor projection) {
+    private List<Tensor> tensors() {
+      return List.of(normWeight, normBias, projection);
+    }
   }
 
   private final List<Tensor> tensors = new ArrayList<>();
-  final Tensor embedding;
-  final List<Block> blocks = new ArrayList<>();
-  final Tensor finalNormWeight;
-  final Tensor finalNormBias;
-  final Tensor head;
 
-  /** All zero. */
+  /** Null where another component holds it. */
+  final Tensor embedding;
+
+  /** By layer; null where another component holds it. */
+  final List<Block> blocks = new ArrayList<>();
+
+  /**
+   * By component; the last is the model's, the others are auxiliary. Null as blocks are, and where
+   * there is no loss.
+   */
+  final List<Head> heads = new ArrayList<>();
+
+  /** All zero; of a decoder that is not cut. */
   Parameters(ModelShape shape) {
+    this(shape, List.of(Component.whole(shape)));
+  }
+
+  /** All zero, with an auxiliary head for every component that has a loss, but the last. */
+  Parameters(ModelShape shape, List<Component> components) {
     int hidden = shape.hidden();
     int inner = shape.feedForward();
     embedding = tensor("gpt_neox.embed_in.weight", shape.vocabulary(), hidden);
@@ -70,9 +108,52 @@ final class Parameters {
               tensor(block + "mlp.dense_4h_to_h.weight", hidden, inner),
               tensor(block + "mlp.dense_4h_to_h.bias", hidden)));
     }
-    finalNormWeight = tensor("gpt_neox.final_layer_norm.weight", hidden);
-    finalNormBias = tensor("gpt_neox.final_layer_norm.bias", hidden);
-    head = tensor("embed_out.weight", shape.vocabulary(), hidden);
+    Head head = head("", shape);
+    for (Component component : components.subList(0, components.size() - 1)) {
+      String prefix = AUXILIARY + component.index() + ".";
+      heads.add(component.hasLoss() ? head(prefix, shape) : null);
+    }
+    heads.add(head);
+  }
+
+  private Head head(String prefix, ModelShape shape) {
+    int hidden = shape.hidden();
+    return new Head(
+        tensor(prefix + "gpt_neox.final_layer_norm.weight", hidden),
+        tensor(prefix + "gpt_neox.final_layer_norm.bias", hidden),
+        tensor(prefix + "embed_out.weight", shape.vocabulary(), hidden));
+  }
+
+  /** All zero; a component's. */
+  Parameters(ModelShape shape, Component component) {
+    this(
+        new Parameters(shape, Component.cut(shape, component.count(), component.nwise())),
+        component);
+  }
+
+  /** A component's tensors, which both then share. */
+  Parameters of(Component component) {
+    return new Parameters(this, component);
+  }
+
+  private Parameters(Parameters whole, Component component) {
+    embedding = component.isFirst() ? whole.embedding : null;
+    if (embedding != null) {
+      tensors.add(embedding);
+    }
+    for (int layer = 0; layer < whole.blocks.size(); layer++) {
+      Block block = component.holdsLayer(layer) ? whole.blocks.get(layer) : null;
+      blocks.add(block);
+      if (block != null) {
+        tensors.addAll(block.tensors());
+      }
+    }
+    for (int k = 0; k < component.count(); k++) {
+      heads.add(k == component.index() ? whole.heads.get(k) : null);
+    }
+    if (component.hasLoss()) {
+      tensors.addAll(heads.get(component.index()).tensors());
+    }
   }
 
   private Tensor tensor(String name, int... shape) {
@@ -90,8 +171,8 @@ final class Parameters {
    * #DEVIATION}, those that write to the residual stream smaller by √(2 · layers); norms one,
    * biases zero.
    */
-  static Parameters initial(ModelShape shape, long seed) {
-    Parameters parameters = new Parameters(shape);
+  static Parameters initial(ModelShape shape, List<Component> components, long seed) {
+    Parameters parameters = new Parameters(shape, components);
     Random random = new Random(seed);
     double residual = 1 / Math.sqrt(2.0 * shape.layers());
     for (Tensor tensor : parameters.tensors) {
@@ -112,6 +193,19 @@ final class Parameters {
 
   List<Tensor> tensors() {
     return tensors;
+  }
+
+  /** Those of the model itself, without auxiliary heads. */
+  List<Tensor> model() {
+    return tensors.stream().filter(tensor -> !tensor.name().startsWith(AUXILIARY)).toList();
+  }
+
+  /** The blocks' linear layers' weights, of those blocks that are held. */
+  List<Tensor> matrices() {
+    return blocks.stream()
+        .filter(Objects::nonNull)
+        .flatMap(block -> block.matrices().stream())
+        .toList();
   }
 
   /** Overwrites these values with {@code source}'s, rounded to the type. */

@@ -47,6 +47,10 @@ import org.cliffwatch.quantizer.scheme.Schemes;
  *     straight through to the weights (quantization-aware training); null: with the weights
  * @param trainable which weights change
  * @param initial checkpoint folder whose weights are the start values; null: drawn
+ * @param components K that the decoder is cut into, each learning by itself (Gomez et al. 2022); 1:
+ *     it is not cut
+ * @param nwise N: how many components a loss's gradient goes through to those that learn from it; 1
+ *     is local learning, 2 pairwise, K end to end. Gradients are clipped a component
  * @param seed of start values, batches and dropout
  * @param steps optimizer steps, which the learning rate's cosine spans
  * @param checkpoints steps after which the model is written, ascending; the last is {@code steps}
@@ -70,6 +74,8 @@ public record Recipe(
     Precision quantization,
     Trainable trainable,
     String initial,
+    int components,
+    int nwise,
     long seed,
     int steps,
     List<Integer> checkpoints,
@@ -185,6 +191,27 @@ public record Recipe(
         "quantization",
         quantization,
         "a scheme that needs no calibration");
+    require(
+        name,
+        components >= 1 && components <= model.numHiddenLayers(),
+        "components",
+        components,
+        "1 to num_hidden_layers, " + model.numHiddenLayers());
+    require(
+        name, nwise >= 1 && nwise <= components, "nwise", nwise, "1 to components, " + components);
+    require(
+        name,
+        components == 1
+            || (halfPrecision.flexpoint() == null && !scalesLoss(halfPrecision, lossScaling)),
+        "components",
+        components,
+        "1 in Flexpoint and with a scaled loss, whose scales are a whole model's");
+    require(
+        name,
+        components == 1 || trainable == Trainable.ALL,
+        "components",
+        components,
+        "1 where trainable is not all: auxiliary heads have to learn");
     boolean ascending = !checkpoints.isEmpty() && checkpoints.get(0) > 0;
     for (int i = 1; i < checkpoints.size(); i++) {
       ascending &= checkpoints.get(i) > checkpoints.get(i - 1);
@@ -254,12 +281,10 @@ public record Recipe(
     if (fields.path("gradient_clipping").asText().equals("none")) {
       fields.putNull("gradient_clipping");
     }
-    if (!fields.has("loss_scaling")) {
-      fields.put("loss_scaling", "dynamic");
-    }
-    if (!fields.has("trainable")) {
-      fields.put("trainable", "all");
-    }
+    ObjectNode defaults = JSON.createObjectNode();
+    defaults.put("loss_scaling", "dynamic").put("trainable", "all");
+    defaults.put("components", 1).put("nwise", 1);
+    fields = defaults.setAll(fields);
     fields.set("quantization", quantization(where, fields.path("quantization")));
     fields.put("initial", resolved(file, fields.path("initial")));
     try {
@@ -322,7 +347,11 @@ public record Recipe(
 
   /** Whether the loss is scaled. */
   boolean scalesLoss() {
-    return halfPrecision.type() == FloatType.FLOAT16 && lossScaling == LossScaling.DYNAMIC;
+    return scalesLoss(halfPrecision, lossScaling);
+  }
+
+  private static boolean scalesLoss(TrainingType type, LossScaling scaling) {
+    return type.type() == FloatType.FLOAT16 && scaling == LossScaling.DYNAMIC;
   }
 
   ModelShape shape(int vocabulary) {

@@ -1,6 +1,7 @@
 package org.cliffwatch.quantizer.train;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.Serializable;
@@ -8,24 +9,20 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
-import java.util.Collections;
-import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Set;
-import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.LongStream;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.checkpoint.TokenizerFiles;
-import org.cliffwatch.quantizer.kernel.FloatType;
-import org.cliffwatch.quantizer.scheme.Flexpoint;
 import org.cliffwatch.quantizer.tokenizer.Tokenizer;
-import org.cliffwatch.quantizer.train.FlexpointTensors.Stored;
 
 /**
  * Trains one recipe, in mixed precision (Micikevicius et al. 2018): float32 master weights, and a
@@ -34,13 +31,18 @@ import org.cliffwatch.quantizer.train.FlexpointTensors.Stored;
  * quantization} the model's linear layers are what that makes of the master weights, and the
  * latter's gradient is the former's (straight-through, Bengio et al. 2013).
  *
+ * <p>With {@linkplain Recipe#components components} each is trained by itself ({@link Component}),
+ * on a thread of this process or wherever {@link #runComponent} is called. The first collects what
+ * the others have at a checkpoint, and writes it.
+ *
  * <p>The bits of the result depend on recipe, text and processor, not on the number of threads nor
- * on where a run was interrupted.
+ * on where a run was interrupted, nor on where components are trained.
  */
-public final class Training implements AutoCloseable {
+public final class Training {
   /**
    * What happened in a step.
    *
+   * @param gradientNorm of a component that steps by itself: its own
    * @param exponents how far those of Flexpoint fitted; else null
    */
   public record Step(
@@ -60,7 +62,7 @@ public final class Training implements AutoCloseable {
    */
   public record Exponents(int overflows, List<Integer> unusedBits) {}
 
-  /** Told of every step, on the thread that called {@link #run}. */
+  /** Told of every step, on the thread of the last component. */
   public interface Progress {
     void step(Recipe recipe, Step step);
   }
@@ -70,136 +72,96 @@ public final class Training implements AutoCloseable {
    * @param loss mean over the last {@value #FINAL_LOSS_STEPS} steps, nats a token; NaN if none were
    *     done
    * @param seconds this call took in steps
+   * @param utilisation share of the time that components would have been at work, each on a
+   *     processor of its own ({@link Clock}); NaN without components
    */
-  public record Result(int steps, double loss, double seconds, double tokensPerSecond)
+  public record Result(
+      int steps, double loss, double seconds, double tokensPerSecond, double utilisation)
       implements Serializable {}
 
   static final int FINAL_LOSS_STEPS = 50;
   private static final String TEXT = "training.jsonl";
   private static final String LOG = "log.jsonl";
+  private static final String UTILISATION = "utilisation.jsonl";
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final Recipe recipe;
+  private final Path data;
+  private final Path output;
+  private final Tokenizer tokenizer;
   private final TrainingText text;
   private final ModelShape shape;
-  private final FloatType type;
-  private final AdamW optimizer;
-  private final TrainingState state;
-  private final FlexpointTensors flexpoint;
-  private final StraightThrough straightThrough;
-  private final Parameters rounded;
-  private final Set<Parameters.Tensor> linear = Collections.newSetFromMap(new IdentityHashMap<>());
-  private final Parameters gradient;
-  private final List<DecoderGradient> slices = new ArrayList<>();
-  private final ExecutorService workers;
-  private final int threads;
+  private final List<Component> components;
 
-  Training(Recipe recipe, TrainingText text, ModelShape shape, TrainingState state, int threads) {
+  /** What a state must belong to. */
+  private final String run;
+
+  private Training(Recipe recipe, Path data, Path output) {
     this.recipe = recipe;
-    this.text = text;
-    this.shape = shape;
-    this.type = recipe.halfPrecision().type();
-    this.optimizer = new AdamW(recipe);
-    this.state = state;
-    this.rounded = new Parameters(shape);
-    this.gradient = new Parameters(shape);
-    int tensors = gradient.tensors().size();
-    Flexpoint format = recipe.halfPrecision().flexpoint();
-    flexpoint = format == null ? null : new FlexpointTensors(format, shape, tensors);
-    if (flexpoint != null && state.flexpoint != null) {
-      flexpoint.restore(state.flexpoint);
-    } else if (flexpoint != null) {
-      for (int t = 0; t < tensors; t++) {
-        flexpoint.store(Stored.WEIGHT, t, state.weights.tensors().get(t).values());
-      }
-    }
-    straightThrough =
-        recipe.quantization() == null ? null : new StraightThrough(recipe.quantization());
-    state.weights.blocks.forEach(block -> linear.addAll(block.matrices()));
-    for (int slice = 0; slice < Recipe.SLICES; slice++) {
-      slices.add(
-          new DecoderGradient(
-              shape,
-              flexpoint == null ? Rounding.to(type) : flexpoint.slice(slice),
-              straightThrough == null ? null : straightThrough.inputs(),
-              recipe.dropout(),
-              recipe.batchSize() / Recipe.SLICES,
-              recipe.sequenceLength()));
-    }
-    this.threads = threads;
-    this.workers =
-        Executors.newFixedThreadPool(
-            threads,
-            task -> {
-              Thread thread = new Thread(task, "training-" + recipe.name());
-              thread.setDaemon(true);
-              return thread;
-            });
+    this.data = data;
+    this.output = output;
+    tokenizer = Tokenizer.open(TokenizerFiles.read(data));
+    text = TrainingText.read(textFile(data), tokenizer, recipe.sequenceLength());
+    shape = recipe.shape(tokenizer.vocabularySize());
+    components = Component.cut(shape, recipe.components(), recipe.nwise());
+    run = recipe.json() + " text sha256 " + text.identity();
+  }
+
+  private static Path textFile(Path data) {
+    Path zipped = data.resolve(TEXT + ".gz");
+    return Files.exists(zipped) ? zipped : data.resolve(TEXT);
   }
 
   /**
    * Trains, or goes on from the last state under {@code output}; what is done already is not done
-   * again. Writes {@code step{N}/} (Hugging Face folders), {@code log.jsonl} (a line a step) and
-   * {@code state-{N}/}.
+   * again. Writes {@code step{N}/} (Hugging Face folders), {@code log.jsonl} (a line a step),
+   * {@code state-{N}/}, and of components {@code utilisation.jsonl} (a line a checkpoint).
    *
    * @param data folder with {@code training.jsonl} or {@code training.jsonl.gz}, {@code
    *     tokenizer.json} and {@code tokenizer_config.json}
    * @param output the model's own folder
-   * @param threads that work at a time; does not change the result
+   * @param threads that work at a time where there are no components, each of which has one; does
+   *     not change the result
    */
   public static Result run(Recipe recipe, Path data, Path output, int threads, Progress progress) {
-    Tokenizer tokenizer = Tokenizer.open(TokenizerFiles.read(data));
-    TrainingText text = TrainingText.read(textFile(data), tokenizer, recipe.sequenceLength());
-    ModelShape shape = recipe.shape(tokenizer.vocabularySize());
-    String run = recipe.json() + " text sha256 " + text.identity();
-    TrainingState state =
-        TrainingState.last(output, shape, recipe.scalesLoss(), run)
-            .orElseGet(
-                () -> TrainingState.initial(shape, initial(recipe, shape), recipe.scalesLoss()));
-    try (Training training = new Training(recipe, text, shape, state, threads)) {
-      Files.createDirectories(output);
-      List<String> log = training.logUpToState(output.resolve(LOG));
-      double lossSum = 0;
-      int losses = 0;
-      int first = state.step;
-      long nanos = 0;
-      while (state.step < recipe.steps()) {
-        long started = System.nanoTime();
-        Step step = training.step();
-        nanos += System.nanoTime() - started;
-        if (step.step() > recipe.steps() - FINAL_LOSS_STEPS) {
-          lossSum += step.loss();
-          losses++;
-        }
-        log.add(line(step));
-        progress.step(recipe, step);
-        if (recipe.checkpoints().contains(step.step())) {
-          CheckpointFolder.write(
-              output.resolve("step" + step.step()),
-              recipe,
-              state.weights,
-              data,
-              tokenizer.eos().getAsInt());
-          Files.write(output.resolve(LOG), log);
-          state.flexpoint = training.flexpoint == null ? null : training.flexpoint.json();
-          state.write(output, run);
-        }
-      }
-      int steps = state.step - first;
-      double seconds = nanos / 1e9;
-      return new Result(
-          steps,
-          losses == 0 ? Double.NaN : lossSum / losses,
-          seconds,
-          steps * (double) recipe.batchSize() * recipe.sequenceLength() / seconds);
-    } catch (IOException e) {
-      throw new UncheckedIOException(output + ": cannot be written", e);
-    }
+    Training training = new Training(recipe, data, output);
+    TrainingState start = training.start();
+    return training.components.size() == 1
+        ? training.train(training.components.get(0), start, null, null, threads, progress)
+        : training.onThreads(start, progress);
   }
 
-  private static Parameters initial(Recipe recipe, ModelShape shape) {
+  /**
+   * Trains one component as {@link #run} does all; its neighbours are trained elsewhere.
+   *
+   * @param output seen by all of them
+   * @param component its index, from 0
+   * @param previous to the component before; null for the first
+   * @param next to the component after; null for the last
+   * @return the first component's is the run's
+   */
+  public static Result runComponent(
+      Recipe recipe,
+      Path data,
+      Path output,
+      int component,
+      Link previous,
+      Link next,
+      Progress progress) {
+    Training training = new Training(recipe, data, output);
+    Component own = training.components.get(component);
+    return training.train(own, training.start().of(own), previous, next, 1, progress);
+  }
+
+  private TrainingState start() {
+    return TrainingState.last(output, shape, components, recipe.scalesLoss(), run)
+        .orElseGet(() -> TrainingState.initial(shape, components, initial(), recipe.scalesLoss()));
+  }
+
+  private Parameters initial() {
+    Parameters drawn = Parameters.initial(shape, components, recipe.seed());
     if (recipe.initial() == null) {
-      return Parameters.initial(shape, recipe.seed());
+      return drawn;
     }
     try (Checkpoint checkpoint = Checkpoint.open(Path.of(recipe.initial()))) {
       CheckpointFolder.Read read =
@@ -211,200 +173,235 @@ public final class Training implements AutoCloseable {
             "recipe %s: initial: found %s, expected a checkpoint that train.sh wrote, of %s"
                 .formatted(recipe.name(), recipe.initial(), shape));
       }
-      return read.weights();
+      for (int t = 0; t < read.weights().tensors().size(); t++) {
+        float[] values = read.weights().tensors().get(t).values();
+        System.arraycopy(values, 0, drawn.model().get(t).values(), 0, values.length);
+      }
+      return drawn;
     }
   }
 
-  private static Path textFile(Path data) {
-    Path zipped = data.resolve(TEXT + ".gz");
-    return Files.exists(zipped) ? zipped : data.resolve(TEXT);
-  }
-
-  private List<String> logUpToState(Path file) throws IOException {
+  private Result onThreads(TrainingState start, Progress progress) {
+    ExecutorService threads =
+        Executors.newFixedThreadPool(
+            components.size(),
+            task -> {
+              Thread thread = new Thread(task, "component-" + recipe.name());
+              thread.setDaemon(true);
+              return thread;
+            });
+    ExecutorCompletionService<Result> ended = new ExecutorCompletionService<>(threads);
     try {
-      List<String> lines = Files.readAllLines(file);
-      return new ArrayList<>(lines.subList(0, Math.min(lines.size(), state.step)));
-    } catch (NoSuchFileException e) {
-      return new ArrayList<>();
-    }
-  }
-
-  private static String line(Step step) {
-    ObjectNode line = JSON.createObjectNode();
-    line.put("step", step.step());
-    line.put("loss", step.loss());
-    line.put("gradient_norm", step.gradientNorm());
-    line.put("learning_rate", step.learningRate());
-    line.put("loss_scale", step.lossScale());
-    if (step.exponents() != null) {
-      line.put("overflows", step.exponents().overflows());
-      step.exponents().unusedBits().forEach(line.putArray("unused_bits")::add);
-    }
-    return line.toString();
-  }
-
-  /** One optimizer step on the next batch. */
-  Step step() {
-    int step = state.step + 1;
-    int sequences = recipe.batchSize() / Recipe.SLICES;
-    int length = recipe.sequenceLength();
-    float scale = state.lossScale.scale();
-    forEachTensor(t -> round(t));
-    double[] losses = new double[slices.size()];
-    Work run =
-        slice -> {
-          int[] tokens = text.slice(recipe.seed(), step, slice, sequences, length);
-          losses[slice] =
-              slices
-                  .get(slice)
-                  .run(
-                      rounded,
-                      tokens,
-                      scale / (recipe.batchSize() * length),
-                      Dropout.key(recipe.seed(), step, slice));
-        };
-    if (flexpoint != null && !flexpoint.isInitialized()) {
-      for (int slice = 0; slice < slices.size(); slice++) {
-        run.at(slice);
+      List<Future<Result>> results = new ArrayList<>();
+      Link previous = null;
+      for (Component component : components) {
+        List<Link> ends = Link.betweenThreads();
+        Link before = previous;
+        Link next = component.isLast() ? null : ends.get(0);
+        results.add(
+            ended.submit(() -> train(component, start.of(component), before, next, 1, progress)));
+        previous = ends.get(1);
       }
-      flexpoint.initialized();
-    }
-    inParallel(slices.size(), run);
-    double loss = 0;
-    for (double sum : losses) {
-      loss += sum;
-    }
-    loss /= recipe.batchSize() * length;
-
-    double[] squares = new double[gradient.tensors().size()];
-    forEachTensor(t -> squares[t] = isTrained(t) ? reduce(t, 1 / scale) : 0);
-    double square = 0;
-    for (double sum : squares) {
-      square += sum;
-    }
-    double norm = Math.sqrt(square);
-    float learningRate = recipe.learningRate(step);
-    boolean finite = Double.isFinite(norm);
-    if (finite) {
-      state.updates++;
-      float clip = clipping(norm);
-      forEachTensor(
-          t -> {
-            if (isTrained(t)) {
-              update(t, clip, learningRate);
-            }
-          });
-    }
-    state.lossScale.update(finite);
-    state.step = step;
-    Exponents exponents = flexpoint == null ? null : flexpoint.endStep();
-    return new Step(step, loss, norm, learningRate, scale, exponents);
-  }
-
-  private boolean isTrained(int t) {
-    return recipe.trainable() == Recipe.Trainable.ALL
-        || linear.contains(state.weights.tensors().get(t));
-  }
-
-  /** Factor on the gradients: as PyTorch's clip_grad_norm_. */
-  private float clipping(double norm) {
-    if (recipe.gradientClipping() == null) {
-      return 1;
-    }
-    return (float) Math.min(1, recipe.gradientClipping() / (norm + 1e-6));
-  }
-
-  private void round(int t) {
-    Parameters.Tensor from = state.weights.tensors().get(t);
-    float[] to = rounded.tensors().get(t).values();
-    System.arraycopy(from.values(), 0, to, 0, to.length);
-    if (straightThrough != null && linear.contains(from)) {
-      straightThrough.weight(from, to);
-    }
-    Lanes.round(type, to, to.length);
-  }
-
-  /** Adds the slices' gradients, in order, and returns the sum of squares. */
-  private double reduce(int t, float inverseScale) {
-    float[] sum = gradient.tensors().get(t).values();
-    float[] first = slices.get(0).gradients().tensors().get(t).values();
-    System.arraycopy(first, 0, sum, 0, sum.length);
-    for (DecoderGradient slice : slices.subList(1, slices.size())) {
-      float[] more = slice.gradients().tensors().get(t).values();
-      for (int i = 0; i < sum.length; i++) {
-        sum[i] += more[i];
+      for (int i = 0; i < components.size(); i++) {
+        ended.take().get();
       }
-    }
-    for (int i = 0; i < sum.length; i++) {
-      sum[i] *= inverseScale;
-    }
-    if (flexpoint != null) {
-      flexpoint.store(Stored.GRADIENT, t, sum);
-    }
-    double squares = 0;
-    for (float each : sum) {
-      squares += (double) each * each;
-    }
-    return squares;
-  }
-
-  private void update(int t, float clip, float learningRate) {
-    float[] values = gradient.tensors().get(t).values();
-    if (clip != 1) {
-      for (int i = 0; i < values.length; i++) {
-        values[i] *= clip;
-      }
-    }
-    optimizer.update(
-        state.weights.tensors().get(t),
-        values,
-        state.mean.tensors().get(t).values(),
-        state.square.tensors().get(t).values(),
-        state.updates,
-        learningRate);
-    if (flexpoint != null) {
-      flexpoint.store(Stored.WEIGHT, t, state.weights.tensors().get(t).values());
-      flexpoint.store(Stored.MEAN, t, state.mean.tensors().get(t).values());
-      flexpoint.storeRoot(t, state.square.tensors().get(t).values());
-    }
-  }
-
-  private interface Work {
-    void at(int index);
-  }
-
-  private void forEachTensor(Work work) {
-    inParallel(gradient.tensors().size(), work);
-  }
-
-  /** Does all of it; which thread does what changes nothing, as no two share an output. */
-  private void inParallel(int count, Work work) {
-    AtomicInteger next = new AtomicInteger();
-    Callable<Void> worker =
-        () -> {
-          for (int i = next.getAndIncrement(); i < count; i = next.getAndIncrement()) {
-            work.at(i);
-          }
-          return null;
-        };
-    try {
-      for (Future<Void> done : workers.invokeAll(java.util.Collections.nCopies(threads, worker))) {
-        done.get();
-      }
+      return results.get(0).get();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IllegalStateException("recipe " + recipe.name() + ": interrupted", e);
     } catch (ExecutionException e) {
+      if (e.getCause() instanceof RuntimeException failure) {
+        throw failure;
+      }
       throw new IllegalStateException("recipe " + recipe.name() + ": " + e.getCause(), e);
+    } finally {
+      stop(threads);
     }
   }
 
-  ModelShape shape() {
-    return shape;
+  /** So that nothing is written after. */
+  private static void stop(ExecutorService threads) {
+    threads.shutdownNow();
+    try {
+      threads.awaitTermination(1, TimeUnit.MINUTES);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
-  @Override
-  public void close() {
-    workers.shutdownNow();
+  private Result train(
+      Component component,
+      TrainingState state,
+      Link previous,
+      Link next,
+      int threads,
+      Progress progress) {
+    int sequences = recipe.batchSize() / Recipe.SLICES;
+    ComponentTraining.Batches batches =
+        (step, slice) -> text.slice(recipe.seed(), step, slice, sequences, recipe.sequenceLength());
+    int first = state.step;
+    try (ComponentTraining training =
+        new ComponentTraining(recipe, shape, component, state, batches, previous, next, threads)) {
+      Files.createDirectories(output);
+      Checkpoints checkpoints = new Checkpoints(state.step);
+      List<Step> steps = new ArrayList<>();
+      long nanos = 0;
+      while (state.step < recipe.steps()) {
+        long started = System.nanoTime();
+        Step step = training.step();
+        nanos += System.nanoTime() - started;
+        steps.add(step);
+        if (component.isLast()) {
+          progress.step(recipe, step);
+        }
+        if (recipe.checkpoints().contains(step.step())) {
+          state.flexpoint = training.flexpoint();
+          ComponentReport report = ComponentReport.of(steps, training.clock(), state);
+          if (component.isFirst()) {
+            checkpoints.write(steps, report, next);
+          } else {
+            pass(component, report, previous, next);
+          }
+          steps.clear();
+          training.clock().skip();
+        }
+      }
+      return checkpoints.result(state.step - first, nanos / 1e9);
+    } catch (IOException e) {
+      throw new UncheckedIOException(output + ": cannot be written", e);
+    }
+  }
+
+  /** Tells the component before what this one has, and what those after it told. */
+  private void pass(Component component, ComponentReport report, Link previous, Link next) {
+    previous.send(report.encoded(component));
+    for (Component after : components.subList(component.index() + 1, components.size())) {
+      previous.send(next.receive(length(after, report.losses().length)));
+    }
+  }
+
+  private int length(Component component, int steps) {
+    return ComponentReport.length(steps, new Parameters(shape, component));
+  }
+
+  /** What the first component writes. */
+  private final class Checkpoints {
+    private final List<String> log;
+    private final long[] busy = new long[components.size()];
+    private long time;
+    private double lossSum;
+    private int losses;
+
+    /**
+     * @param step that the run goes on from
+     */
+    Checkpoints(int step) throws IOException {
+      log = logUpTo(step);
+    }
+
+    /**
+     * Writes the model, the log and the state after {@code steps}.
+     *
+     * @param own of the first component
+     * @param next from where the others' reports come
+     */
+    void write(List<Step> steps, ComponentReport own, Link next) throws IOException {
+      TrainingState state = own.state();
+      List<ComponentReport> reports = new ArrayList<>(List.of(own));
+      if (components.size() > 1) {
+        state = TrainingState.initial(shape, components, new Parameters(shape, components), false);
+        state.step = own.state().step;
+        reports.set(0, decoded(own.encoded(components.get(0)), 0, steps.size(), state));
+        for (int k = 1; k < components.size(); k++) {
+          byte[] message = next.receive(length(components.get(k), steps.size()));
+          reports.add(decoded(message, k, steps.size(), state));
+        }
+      }
+      for (int i = 0; i < steps.size(); i++) {
+        log.add(line(steps.get(i), i, reports));
+      }
+      CheckpointFolder.write(
+          output.resolve("step" + state.step),
+          recipe,
+          state.weights,
+          data,
+          tokenizer.eos().getAsInt());
+      Files.write(output.resolve(LOG), log);
+      state.write(output, run);
+      if (components.size() > 1) {
+        Files.writeString(
+            output.resolve(UTILISATION),
+            utilisation(state.step, reports) + "\n",
+            StandardOpenOption.CREATE,
+            StandardOpenOption.APPEND);
+      }
+    }
+
+    private ComponentReport decoded(byte[] message, int component, int steps, TrainingState into) {
+      return ComponentReport.decoded(message, steps, components.get(component), into);
+    }
+
+    private String line(Step step, int i, List<ComponentReport> reports) {
+      double loss = reports.get(reports.size() - 1).losses()[i];
+      if (step.step() > recipe.steps() - FINAL_LOSS_STEPS) {
+        lossSum += loss;
+        losses++;
+      }
+      ObjectNode line = JSON.createObjectNode();
+      line.put("step", step.step());
+      line.put("loss", loss);
+      if (reports.size() > 1) {
+        ArrayNode all = line.putArray("component_losses");
+        for (ComponentReport report : reports) {
+          double each = report.losses()[i];
+          all.add(Double.isNaN(each) ? null : each);
+        }
+      }
+      double square = 0;
+      for (ComponentReport report : reports) {
+        square += report.gradientNorms()[i] * report.gradientNorms()[i];
+      }
+      line.put("gradient_norm", reports.size() == 1 ? step.gradientNorm() : Math.sqrt(square));
+      line.put("learning_rate", step.learningRate());
+      line.put("loss_scale", step.lossScale());
+      if (step.exponents() != null) {
+        line.put("overflows", step.exponents().overflows());
+        step.exponents().unusedBits().forEach(line.putArray("unused_bits")::add);
+      }
+      return line.toString();
+    }
+
+    /** Of the time since the last such line, how much each component worked. */
+    private String utilisation(int step, List<ComponentReport> reports) {
+      ObjectNode line = JSON.createObjectNode();
+      line.put("step", step);
+      long last = reports.stream().mapToLong(ComponentReport::time).max().orElseThrow();
+      line.put("seconds", (last - time) / 1e9);
+      time = last;
+      ArrayNode all = line.putArray("busy_seconds");
+      for (int k = 0; k < busy.length; k++) {
+        all.add((reports.get(k).busy() - busy[k]) / 1e9);
+        busy[k] = reports.get(k).busy();
+      }
+      return line.toString();
+    }
+
+    Result result(int steps, double seconds) {
+      return new Result(
+          steps,
+          losses == 0 ? Double.NaN : lossSum / losses,
+          seconds,
+          steps * (double) recipe.batchSize() * recipe.sequenceLength() / seconds,
+          time == 0 ? Double.NaN : LongStream.of(busy).sum() / ((double) busy.length * time));
+    }
+  }
+
+  private List<String> logUpTo(int step) throws IOException {
+    try {
+      List<String> lines = Files.readAllLines(output.resolve(LOG));
+      return new ArrayList<>(lines.subList(0, Math.min(lines.size(), step)));
+    } catch (NoSuchFileException e) {
+      return new ArrayList<>();
+    }
   }
 }

@@ -7,6 +7,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -38,22 +39,52 @@ final class TrainingState {
   /** Steps done. */
   int step;
 
-  /** Steps done that changed the weights: those whose gradients were finite. */
-  int updates;
+  /** Steps done that changed a component's weights: those whose gradients were finite. */
+  final int[] updates;
 
   /** {@link FlexpointTensors#json} of a run in Flexpoint; else null. */
   String flexpoint;
 
-  private TrainingState(ModelShape shape, Parameters weights, LossScale lossScale) {
+  private TrainingState(
+      Parameters weights, Parameters mean, Parameters square, LossScale lossScale, int[] updates) {
     this.weights = weights;
-    this.mean = new Parameters(shape);
-    this.square = new Parameters(shape);
+    this.mean = mean;
+    this.square = square;
     this.lossScale = lossScale;
+    this.updates = updates;
   }
 
-  /** Before the first step. */
-  static TrainingState initial(ModelShape shape, Parameters weights, boolean scalesLoss) {
-    return new TrainingState(shape, weights, new LossScale(scalesLoss));
+  /**
+   * Before the first step.
+   *
+   * @param components that the decoder is cut into
+   */
+  static TrainingState initial(
+      ModelShape shape, List<Component> components, Parameters weights, boolean scalesLoss) {
+    return new TrainingState(
+        weights,
+        new Parameters(shape, components),
+        new Parameters(shape, components),
+        new LossScale(scalesLoss),
+        new int[components.size()]);
+  }
+
+  /** Weights and moments, in a fixed order. */
+  List<Parameters> parameters() {
+    return List.of(weights, mean, square);
+  }
+
+  /** What a component has of it; weights and moments are the same arrays. */
+  TrainingState of(Component component) {
+    TrainingState part =
+        new TrainingState(
+            weights.of(component),
+            mean.of(component),
+            square.of(component),
+            lossScale,
+            updates.clone());
+    part.step = step;
+    return part;
   }
 
   /**
@@ -63,7 +94,7 @@ final class TrainingState {
    * @throws InvalidInputException if it belongs to something else
    */
   static Optional<TrainingState> last(
-      Path output, ModelShape shape, boolean scalesLoss, String run) {
+      Path output, ModelShape shape, List<Component> components, boolean scalesLoss, String run) {
     List<Path> folders = folders(output);
     if (folders.isEmpty()) {
       return Optional.empty();
@@ -86,9 +117,14 @@ final class TrainingState {
               scalesLoss,
               (float) fields.number("loss_scale"),
               fields.integer("loss_scale_good_steps"));
-      TrainingState state = new TrainingState(shape, new Parameters(shape), scale);
+      TrainingState state =
+          new TrainingState(
+              new Parameters(shape, components),
+              new Parameters(shape, components),
+              new Parameters(shape, components),
+              scale,
+              fields.numbers("updates").stream().mapToInt(Double::intValue).toArray());
       state.step = fields.integer("step");
-      state.updates = fields.integer("updates");
       state.flexpoint = fields.has("flexpoint") ? fields.text("flexpoint") : null;
       return stored.consistently(
           () -> {
@@ -116,7 +152,7 @@ final class TrainingState {
     ObjectNode fields = JsonNodeFactory.instance.objectNode();
     fields.put("run", run);
     fields.put("step", step);
-    fields.put("updates", updates);
+    Arrays.stream(updates).forEach(fields.putArray("updates")::add);
     fields.put("loss_scale", lossScale.scale());
     fields.put("loss_scale_good_steps", lossScale.goodSteps());
     if (flexpoint != null) {

@@ -2,6 +2,7 @@ package org.cliffwatch.quantizer.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.List;
 import java.util.Random;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -195,7 +196,7 @@ class GradientTest {
     ModelShape shape = new ModelShape(19, 16, 2, 2, 24, 0.5f);
     int sequences = 2;
     int length = 6;
-    Parameters weights = Parameters.initial(shape, 3);
+    Parameters weights = Parameters.initial(shape, List.of(Component.whole(shape)), 3);
     for (Parameters.Tensor tensor : weights.tensors()) {
       for (int i = 0; i < tensor.values().length; i++) {
         tensor.values()[i] += 0.3f * (float) random.nextGaussian();
@@ -206,7 +207,14 @@ class GradientTest {
       tokens[i] = random.nextInt(19);
     }
     DecoderGradient decoder =
-        new DecoderGradient(shape, Rounding.to(FloatType.FLOAT32), null, 0.2f, sequences, length);
+        new DecoderGradient(
+            shape,
+            Component.whole(shape),
+            Rounding.to(FloatType.FLOAT32),
+            null,
+            0.2f,
+            sequences,
+            length);
     decoder.run(weights, tokens, 1, 5);
     Parameters gradients = new Parameters(shape);
     gradients.setRounded(decoder.gradients(), FloatType.FLOAT32);

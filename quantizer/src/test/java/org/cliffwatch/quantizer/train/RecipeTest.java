@@ -131,6 +131,13 @@ class RecipeTest {
         "quantization: {scheme: gptq, weight_bits: 4, activation_bits: 32, compute: float32}",
         "dropout0.4: quantization",
         "expected a scheme that needs no calibration");
+    assertRefused("dropout: 0.4", "components: 5", "dropout0.4: components: found 5", "1 to", "4");
+    assertRefused(
+        "dropout: 0.4", "components: 4, nwise: 5", "dropout0.4: nwise: found 5", "1 to components");
+    assertRefused(
+        "half_precision: fp16}", "half_precision: fp16, components: 2}", "components: found 2");
+    assertRefused(
+        "dropout: 0.4", "components: 2, trainable: linear", "components: found 2", "auxiliary");
     assertRefused("recipes:\n", "recipies:\n", "unknown key 'recipies'");
     assertRefused("hidden_size: 128", "hidden_size: 129x", "hidden_size");
   }

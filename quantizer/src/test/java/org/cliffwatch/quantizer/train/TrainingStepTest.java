@@ -92,7 +92,14 @@ class TrainingStepTest {
     Parameters mean = new Parameters(SHAPE);
     Parameters square = new Parameters(SHAPE);
     DecoderGradient decoder =
-        new DecoderGradient(SHAPE, Rounding.to(FloatType.FLOAT32), null, 0, SEQUENCES, LENGTH);
+        new DecoderGradient(
+            SHAPE,
+            Component.whole(SHAPE),
+            Rounding.to(FloatType.FLOAT32),
+            null,
+            0,
+            SEQUENCES,
+            LENGTH);
     int predicted = SEQUENCES * LENGTH;
     for (int step = 0; step < 3; step++) {
       double loss = decoder.run(weights, tokens(), 1f / predicted, 0) / predicted;
@@ -154,7 +161,13 @@ class TrainingStepTest {
     }
     DecoderGradient decoder =
         new DecoderGradient(
-            SHAPE, Rounding.to(FloatType.FLOAT32), precision.inputs(), 0, SEQUENCES, LENGTH);
+            SHAPE,
+            Component.whole(SHAPE),
+            Rounding.to(FloatType.FLOAT32),
+            precision.inputs(),
+            0,
+            SEQUENCES,
+            LENGTH);
     int predicted = SEQUENCES * LENGTH;
     double loss = decoder.run(quantized, tokens(), 1f / predicted, 0) / predicted;
     assertThat(loss).isCloseTo(aware.get("loss").asDouble(), Offset.offset(LOSS));
@@ -176,7 +189,8 @@ class TrainingStepTest {
       Parameters rounded = new Parameters(SHAPE);
       rounded.setRounded(weights(), type);
       DecoderGradient decoder =
-          new DecoderGradient(SHAPE, Rounding.to(type), null, 0, SEQUENCES, LENGTH);
+          new DecoderGradient(
+              SHAPE, Component.whole(SHAPE), Rounding.to(type), null, 0, SEQUENCES, LENGTH);
       float scale = 1024;
       double loss = decoder.run(rounded, tokens(), scale / predicted, 0) / predicted;
       // A few roundings of relative size 2^-9 or 2^-12 along the way.

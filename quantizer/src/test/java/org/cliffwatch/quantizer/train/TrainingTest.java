@@ -6,6 +6,9 @@ import static org.bytedeco.openblas.global.openblas_nolapack.blas_set_num_thread
 
 import java.io.IOException;
 import java.io.OutputStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -13,6 +16,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.stream.Stream;
 import java.util.zip.GZIPOutputStream;
 import org.cliffwatch.quantizer.InvalidInputException;
@@ -25,6 +31,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class TrainingTest {
   private static final int LETTERS = 12;
@@ -60,6 +67,8 @@ class TrainingTest {
         null,
         Recipe.Trainable.ALL,
         null,
+        1,
+        1,
         9,
         checkpoints.get(checkpoints.size() - 1),
         checkpoints,
@@ -150,6 +159,113 @@ class TrainingTest {
     assertSameFiles("before", "after");
   }
 
+  /** Three blocks, so that there are as many components. */
+  private static Recipe threeBlocks(List<Integer> checkpoints) {
+    Recipe.Model model = new Recipe.Model(16, 3, 2, 24, 0.5f, 32);
+    return recipe("r", Recipe.TrainingType.BF16, 0.2f, checkpoints, model, 11);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3})
+  void interruptedComponentsGoOnToTheSameBits(int nwise) throws IOException {
+    Recipe recipe = cut(threeBlocks(List.of(3, 6, 10)), 0.5f, 3, nwise);
+    run(recipe, "whole", 1);
+    for (int fail : new int[] {2, 5, 9}) {
+      assertThatThrownBy(
+              () ->
+                  Training.run(
+                      recipe,
+                      data,
+                      folder.resolve("parts"),
+                      1,
+                      (r, step) -> {
+                        if (step.step() == fail) {
+                          throw new IllegalStateException("lost");
+                        }
+                      }))
+          .hasMessage("lost");
+    }
+    Training.Result result = run(recipe, "parts", 1);
+    assertThat(result.steps()).isEqualTo(4);
+    assertThat(result.utilisation()).isBetween(0.2, 1.0);
+    assertSameTraining("whole", "parts");
+    assertThat(run(recipe, "parts", 1).steps()).as("a finished run").isZero();
+    List<String> log = Files.readAllLines(folder.resolve("parts/log.jsonl"));
+    assertThat(log).hasSize(10);
+    assertThat(log.get(9)).contains("\"component_losses\":[" + "null,".repeat(nwise - 1));
+    assertThat(Files.readAllLines(folder.resolve("whole/utilisation.jsonl"))).hasSize(3);
+  }
+
+  /** All but the times. */
+  private void assertSameTraining(String one, String other) throws IOException {
+    for (String output : List.of(one, other)) {
+      Files.move(
+          folder.resolve(output + "/utilisation.jsonl"), folder.resolve(output + ".utilisation"));
+    }
+    assertSameFiles(one, other);
+    for (String output : List.of(one, other)) {
+      Files.move(
+          folder.resolve(output + ".utilisation"), folder.resolve(output + "/utilisation.jsonl"));
+    }
+  }
+
+  @Test
+  void componentsInOtherProcessesComeToTheSameBits() throws Exception {
+    for (int nwise = 1; nwise <= 2; nwise++) {
+      Recipe recipe = cut(threeBlocks(List.of(2, 4)), 0.5f, 3, nwise);
+      String threads = "threads" + nwise;
+      String sockets = "sockets" + nwise;
+      run(recipe, threads, 1);
+      List<Link> after = new ArrayList<>();
+      List<Link> before = new ArrayList<>();
+      before.add(null);
+      try (ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+        for (int k = 1; k < 3; k++) {
+          after.add(Link.over(new Socket(server.getInetAddress(), server.getLocalPort())));
+          before.add(Link.over(server.accept()));
+        }
+      }
+      after.add(null);
+      ExecutorService processes = Executors.newFixedThreadPool(3);
+      try {
+        List<Future<Training.Result>> results = new ArrayList<>();
+        for (int k = 0; k < 3; k++) {
+          int component = k;
+          results.add(
+              processes.submit(
+                  () ->
+                      Training.runComponent(
+                          recipe,
+                          data,
+                          folder.resolve(sockets),
+                          component,
+                          before.get(component),
+                          after.get(component),
+                          (r, step) -> {})));
+        }
+        for (Future<Training.Result> result : results) {
+          result.get();
+        }
+      } finally {
+        processes.shutdownNow();
+      }
+      assertSameTraining(threads, sockets);
+    }
+  }
+
+  @Test
+  void endToEndIsTrainingThatIsNotCut() throws IOException {
+    Recipe whole = cut(threeBlocks(List.of(5)), null, 1, 1);
+    run(whole, "whole", 2);
+    run(cut(whole, null, 3, 3), "cut", 1);
+    String weights = "step5/model.safetensors";
+    assertThat(bytes("cut").get(weights)).isEqualTo(bytes("whole").get(weights));
+    for (int nwise = 1; nwise <= 2; nwise++) {
+      run(cut(whole, null, 3, nwise), "n" + nwise, 1);
+      assertThat(bytes("n" + nwise).get(weights)).isNotEqualTo(bytes("whole").get(weights));
+    }
+  }
+
   static List<Recipe.TrainingType> types() {
     return Stream.of("fp32", "bf16", "fp16", "flex16+5").map(Recipe.TrainingType::of).toList();
   }
@@ -217,6 +333,8 @@ class TrainingTest {
             null,
             recipe.trainable(),
             null,
+            1,
+            1,
             9,
             4,
             List.of(4),
@@ -240,6 +358,8 @@ class TrainingTest {
             null,
             recipe.trainable(),
             null,
+            1,
+            1,
             9,
             4,
             List.of(4),
@@ -263,17 +383,51 @@ class TrainingTest {
       Precision quantization,
       Recipe.Trainable trainable,
       String initial) {
+    return changed(
+        recipe,
+        lossScaling,
+        recipe.gradientClipping(),
+        quantization,
+        trainable,
+        initial,
+        recipe.components(),
+        recipe.nwise());
+  }
+
+  private static Recipe cut(Recipe recipe, Float clipping, int components, int nwise) {
+    return changed(
+        recipe,
+        recipe.lossScaling(),
+        clipping,
+        recipe.quantization(),
+        recipe.trainable(),
+        recipe.initial(),
+        components,
+        nwise);
+  }
+
+  private static Recipe changed(
+      Recipe recipe,
+      Recipe.LossScaling lossScaling,
+      Float clipping,
+      Precision quantization,
+      Recipe.Trainable trainable,
+      String initial,
+      int components,
+      int nwise) {
     return new Recipe(
         recipe.name(),
         recipe.halfPrecision(),
         lossScaling,
         recipe.weightDecay(),
-        recipe.gradientClipping(),
+        clipping,
         recipe.dropout(),
         recipe.model(),
         quantization,
         trainable,
         initial,
+        components,
+        nwise,
         recipe.seed(),
         recipe.steps(),
         recipe.checkpoints(),
