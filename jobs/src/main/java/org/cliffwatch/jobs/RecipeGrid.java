@@ -51,6 +51,15 @@ final class RecipeGrid {
   @Option(names = "--set", paramLabel = "KEY=VALUE", description = "Sets a key of the suite.")
   private List<String> sets = List.of();
 
+  @Option(
+      names = "--components",
+      defaultValue = "threads",
+      paramLabel = "threads|tasks",
+      description =
+          "What a recipe's components are trained as: threads of its task, or tasks of a barrier"
+              + " stage, which needs as many cores at once. Default: ${DEFAULT-VALUE}.")
+  private Study.Components components;
+
   /** The recipes. */
   List<Recipe> recipes() {
     return Recipe.read(recipes);
@@ -98,7 +107,7 @@ final class RecipeGrid {
   Evaluation.Outcome evaluate(SparkSession session, Suite grid, PrintStream log)
       throws IOException {
     JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.sparkContext());
-    Study.train(spark, recipes(), data, models(), log);
+    Study.train(spark, recipes(), data, models(), components, log);
     Evaluation.Outcome outcome = new Evaluation(spark, grid, output.toString(), false, log).run();
     Report.show(outcome, output.toString(), false, spark.hadoopConfiguration(), log);
     Report.write(outcome, output.toString(), session, log);

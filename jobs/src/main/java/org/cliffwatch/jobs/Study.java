@@ -3,9 +3,12 @@ package org.cliffwatch.jobs;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.cliffwatch.jobs.suite.Suite;
@@ -53,57 +56,77 @@ public final class Study implements Callable<Integer> {
     }
   }
 
+  /** What a recipe's components are trained as. */
+  enum Components {
+    /** Threads of the recipe's task. */
+    THREADS,
+    /** Tasks of a barrier stage of the recipe's own. */
+    TASKS
+  }
+
   /**
-   * Trains every recipe, one a Spark task.
+   * Trains every recipe: one a Spark task, or with {@link Components#TASKS} those with components
+   * after the others and one after the other.
    *
    * @param data folder of training text and tokenizer, seen by all executors
    * @param checkpoints gets a folder a recipe
-   * @return in the recipes' order; the steps are those of the attempt that ended the recipe
+   * @return the steps are those of the attempt that ended the recipe
    */
   static List<Trained> train(
-      JavaSparkContext spark, List<Recipe> all, Path data, Path checkpoints, PrintStream log) {
+      JavaSparkContext spark,
+      List<Recipe> all,
+      Path data,
+      Path checkpoints,
+      Components components,
+      PrintStream log) {
     String text = data.toAbsolutePath().toString();
     String folder = checkpoints.toString();
     spark.setJobDescription("training");
-    List<Trained> trained =
-        spark.parallelize(all, all.size()).map(recipe -> trainOne(recipe, text, folder)).collect();
+    Map<Boolean, List<Recipe>> byTasks =
+        all.stream()
+            .collect(
+                Collectors.partitioningBy(
+                    recipe -> components == Components.TASKS && recipe.components() > 1));
+    List<Trained> trained = new ArrayList<>();
+    List<Recipe> ofOneTask = byTasks.get(false);
+    if (!ofOneTask.isEmpty()) {
+      trained.addAll(
+          spark
+              .parallelize(ofOneTask, ofOneTask.size())
+              .map(recipe -> trainOne(recipe, text, folder))
+              .collect());
+    }
+    for (Recipe recipe : byTasks.get(true)) {
+      String output = Path.of(folder, recipe.name()).toString();
+      trained.add(new Trained(recipe.name(), ComponentTasks.train(spark, recipe, text, output)));
+    }
     for (Trained one : trained) {
       Training.Result result = one.result();
-      if (result.steps() == 0) {
-        log.println(one.recipe() + ": trained already");
-      } else {
-        log.printf(
-            Locale.ROOT,
-            "trained %s: %d steps now, loss %.4f, %.1f s, %.0f tokens/s%n",
-            one.recipe(),
-            result.steps(),
-            result.loss(),
-            result.seconds(),
-            result.tokensPerSecond());
-      }
+      log.println(
+          result.steps() == 0
+              ? one.recipe() + ": trained already"
+              : "trained " + one.recipe() + ": " + result);
     }
     return trained;
   }
 
   /** On an executor. A task tried again finds its last checkpoint and goes on to the same bits. */
   private static Trained trainOne(Recipe recipe, String text, String checkpoints) {
-    Training.Result result =
-        Training.run(
-            recipe,
-            Path.of(text),
-            Path.of(checkpoints, recipe.name()),
-            1,
-            (r, step) -> {
-              if (step.step() % REPORT_EVERY == 0) {
-                System.err.printf(
-                    Locale.ROOT,
-                    "%s step %d/%d loss %.4f%n",
-                    r.name(),
-                    step.step(),
-                    r.steps(),
-                    step.loss());
-              }
-            });
-    return new Trained(recipe.name(), result);
+    Path output = Path.of(checkpoints, recipe.name());
+    return new Trained(
+        recipe.name(), Training.run(recipe, Path.of(text), output, 1, Study::report));
+  }
+
+  /** On an executor. */
+  static void report(Recipe recipe, Training.Step step) {
+    if (step.step() % REPORT_EVERY == 0) {
+      System.err.printf(
+          Locale.ROOT,
+          "%s step %d/%d loss %.4f%n",
+          recipe.name(),
+          step.step(),
+          recipe.steps(),
+          step.loss());
+    }
   }
 }

@@ -1,15 +1,18 @@
 package org.cliffwatch.jobs;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
+import org.cliffwatch.jobs.suite.SuiteException;
 import org.cliffwatch.quantizer.train.Recipe;
 import org.cliffwatch.quantizer.train.Training;
 import org.junit.jupiter.api.Test;
@@ -44,6 +47,7 @@ class StudyTest {
               List.of(recipe),
               DATA,
               checkpoints,
+              Study.Components.THREADS,
               System.err);
       killer.join();
     }
@@ -56,8 +60,62 @@ class StudyTest {
     }
   }
 
-  /** Long enough after its first checkpoint that an executor can be lost there. */
+  @Test
+  void componentsAsTasksComeToTheBitsOfThreadsThoughOneIsLost() throws IOException {
+    Recipe recipe = recipe("components: 2, nwise: 2, steps: 160, checkpoints: [20, 160]");
+    Training.run(recipe, DATA, folder.resolve("threads"), 1, (r, step) -> {});
+    Path checkpoints = folder.resolve("tasks");
+    AtomicBoolean killed = new AtomicBoolean();
+    List<Study.Trained> trained;
+    try (StandaloneCluster cluster = StandaloneCluster.start(folder.resolve("cluster"), 2);
+        SparkSession session =
+            cluster.session(
+                Map.of("spark.scheduler.barrier.maxConcurrentTasksCheck.interval", "1s"))) {
+      JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.sparkContext());
+      CompletableFuture<Void> killer =
+          CompletableFuture.runAsync(
+              () ->
+                  killed.set(
+                      cluster.killOneOnce(
+                          () -> Files.exists(checkpoints.resolve("tiny/state-" + FIRST)))));
+      trained =
+          Study.train(
+              spark, List.of(recipe), DATA, checkpoints, Study.Components.TASKS, System.err);
+      killer.join();
+    }
+    assertThat(killed).isTrue();
+    assertThat(trained.get(0).result().steps()).isEqualTo(160 - FIRST);
+    for (String file :
+        List.of("step20/model.safetensors", "step160/model.safetensors", "log.jsonl")) {
+      assertThat(checkpoints.resolve("tiny").resolve(file))
+          .hasSameBinaryContentAs(folder.resolve("threads").resolve(file));
+    }
+  }
+
+  @Test
+  void moreComponentsThanCoresAreRefused() throws IOException {
+    Recipe recipe =
+        recipe(
+            "components: 3, model: {hidden_size: 64, num_hidden_layers: 3, num_attention_heads: 2, intermediate_size: 128, rotary_pct: 0.5, max_position_embeddings: 64}");
+    try (SparkSession session =
+        StandaloneCluster.sessionBuilder().master("local[2]").getOrCreate()) {
+      JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.sparkContext());
+      assertThatThrownBy(
+              () ->
+                  Study.train(
+                      spark, List.of(recipe), DATA, folder, Study.Components.TASKS, System.err))
+          .isInstanceOf(SuiteException.class)
+          .hasMessage(
+              "--components tasks: found 2 cores, expected 3, one for each component of recipe tiny");
+    }
+  }
+
   private Recipe recipe() throws IOException {
+    return recipe("seed: 1");
+  }
+
+  /** Long enough after its first checkpoint that an executor can be lost there. */
+  private Recipe recipe(String fields) throws IOException {
     Path file = folder.resolve("recipes.yaml");
     Files.writeString(
         file,
@@ -86,8 +144,9 @@ class StudyTest {
           adam_beta2: 0.95
           adam_epsilon: 1.0e-8
         recipes:
-          - {name: tiny}
-        """);
+          - {name: tiny, FIELDS}
+        """
+            .replace("FIELDS", fields));
     return Recipe.read(file).get(0);
   }
 }

@@ -65,14 +65,7 @@ public final class TrainCommand implements Callable<Integer> {
       if (only.isEmpty() || only.contains(recipe.name())) {
         Training.Result result =
             Training.run(recipe, data, output.resolve(recipe.name()), threads, this::report);
-        System.out.printf(
-            Locale.ROOT,
-            "%s: %d steps, loss %.4f, %.1f s, %.0f tokens/s%n",
-            recipe.name(),
-            result.steps(),
-            result.loss(),
-            result.seconds(),
-            result.tokensPerSecond());
+        System.out.println(recipe.name() + ": " + result);
       }
     }
     return Launcher.DONE;

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.ExecutorService;
@@ -77,7 +78,22 @@ public final class Training {
    */
   public record Result(
       int steps, double loss, double seconds, double tokensPerSecond, double utilisation)
-      implements Serializable {}
+      implements Serializable {
+    @Override
+    public String toString() {
+      String all =
+          String.format(
+              Locale.ROOT,
+              "%d steps, loss %.4f, %.1f s, %.0f tokens/s",
+              steps,
+              loss,
+              seconds,
+              tokensPerSecond);
+      return Double.isNaN(utilisation)
+          ? all
+          : all + String.format(Locale.ROOT, ", utilisation %.2f", utilisation);
+    }
+  }
 
   static final int FINAL_LOSS_STEPS = 50;
   private static final String TEXT = "training.jsonl";
