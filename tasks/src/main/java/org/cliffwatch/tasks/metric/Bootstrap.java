@@ -57,9 +57,7 @@ final class Bootstrap {
     MersenneTwister random = new MersenneTwister(chunk);
     int[] picked = new int[items];
     for (int i = 0; i < CHUNK; i++) {
-      for (int k = 0; k < items; k++) {
-        picked[k] = (int) (random.nextDouble() * items);
-      }
+      random.choices(items, picked);
       replicates[chunk * CHUNK + i] = statistic.over(picked);
     }
   }

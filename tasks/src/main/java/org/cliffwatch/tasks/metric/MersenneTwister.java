@@ -14,6 +14,8 @@ public final class MersenneTwister {
   private static final int UPPER_MASK = 0x80000000;
   private static final int LOWER_MASK = 0x7fffffff;
   private static final int MATRIX = 0x9908b0df;
+  private static final int HIGH_BITS = 27;
+  private static final int LOW_BITS = 26;
 
   private final int[] state = new int[SIZE];
   private int at = SIZE;
@@ -39,8 +41,11 @@ public final class MersenneTwister {
       generate();
       at = 0;
     }
-    int y = state[at++];
-    y ^= y >>> 11;
+    return tempered(state[at++]);
+  }
+
+  private static int tempered(int word) {
+    int y = word ^ (word >>> 11);
     y ^= (y << 7) & 0x9d2c5680;
     y ^= (y << 15) & 0xefc60000;
     return y ^ (y >>> 18);
@@ -50,7 +55,42 @@ public final class MersenneTwister {
   public double nextDouble() {
     int high = nextInt() >>> 5;
     int low = nextInt() >>> 6;
+    return uniform(high, low);
+  }
+
+  private static double uniform(int high, int low) {
     return (high * 67108864.0 + low) * (1.0 / 9007199254740992.0);
+  }
+
+  /**
+   * {@code choices(range(population), k=picked.length)}: for each a {@code random()}, times the
+   * population, rounded down. The 27 high bits of one say which it is, but for one in 2²⁷ /
+   * population, where the 26 low bits are asked.
+   *
+   * @param population 1 to 2²⁶
+   */
+  public void choices(int population, int[] picked) {
+    if (population < 1 || population > 1 << LOW_BITS) {
+      throw new IllegalArgumentException("found a population of " + population);
+    }
+    int k = 0;
+    while (k < picked.length) {
+      if (at >= SIZE - 1) {
+        picked[k++] = (int) (nextDouble() * population); // over the end of a block
+        continue;
+      }
+      int pairs = Math.min((SIZE - at) / 2, picked.length - k);
+      for (int pair = 0; pair < pairs; pair++, at += 2) {
+        int high = tempered(state[at]) >>> 5;
+        long product = (long) high * population;
+        int fraction = (int) product & ((1 << HIGH_BITS) - 1);
+        boolean isCertain = fraction + population < 1 << HIGH_BITS;
+        picked[k++] =
+            isCertain
+                ? (int) (product >>> HIGH_BITS)
+                : (int) (uniform(high, tempered(state[at + 1]) >>> 6) * population);
+      }
+    }
   }
 
   /** {@code getrandbits(bits)}: 1 to 31 random bits. */

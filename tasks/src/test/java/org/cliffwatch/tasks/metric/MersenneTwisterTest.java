@@ -7,6 +7,7 @@ import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Expected draws are CPython 3.11's {@code random.Random}. */
 class MersenneTwisterTest {
@@ -37,11 +38,27 @@ class MersenneTwisterTest {
 
   @Test
   void picksAsChoicesDoes() {
-    MersenneTwister random = new MersenneTwister(3);
-    int[] expected = {237, 544, 369, 603, 625, 65, 13, 837};
-    for (int pick : expected) {
-      assertThat((int) (random.nextDouble() * 1000)).isEqualTo(pick);
+    int[] picked = new int[8];
+    new MersenneTwister(3).choices(1000, picked);
+    assertThat(picked).containsExactly(237, 544, 369, 603, 625, 65, 13, 837);
+  }
+
+  /** Over blocks' ends, from an odd place, and where high bits decide half of the time. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3, 500, 5153, 1 << 20, (1 << 26) - 1, 1 << 26})
+  void choosesWhatDoublesSay(int population) {
+    MersenneTwister random = new MersenneTwister(population);
+    MersenneTwister doubles = new MersenneTwister(population);
+    for (int length : new int[] {1, 311, 312, 313, 5000}) {
+      int[] picked = new int[length];
+      random.choices(population, picked);
+      for (int pick : picked) {
+        assertThat(pick).isEqualTo((int) (doubles.nextDouble() * population));
+      }
+      assertThat(random.nextInt()).isEqualTo(doubles.nextInt());
     }
+    assertThatThrownBy(() -> random.choices(population + (1 << 26), new int[1]))
+        .isInstanceOf(IllegalArgumentException.class);
   }
 
   /** A second draw follows, since what a draw takes from the generator is in the ones after it. */
