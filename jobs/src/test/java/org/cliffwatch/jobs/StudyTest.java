@@ -15,6 +15,9 @@ import org.apache.spark.sql.SparkSession;
 import org.cliffwatch.jobs.suite.SuiteException;
 import org.cliffwatch.quantizer.train.Recipe;
 import org.cliffwatch.quantizer.train.Training;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -24,7 +27,25 @@ class StudyTest {
   private static final int FIRST = 20;
   private static final int LAST = 320;
 
+  private static StandaloneCluster cluster;
+
   @TempDir Path folder;
+
+  @BeforeAll
+  static void start(@TempDir Path shared) throws IOException {
+    cluster = StandaloneCluster.start(shared, 2);
+  }
+
+  /** So that the executor which the next test kills is its own. */
+  @AfterEach
+  void executorsEnd() {
+    cluster.awaitNoExecutor();
+  }
+
+  @AfterAll
+  static void stop() {
+    cluster.close();
+  }
 
   @Test
   void aTaskTriedAgainGoesOnFromItsLastCheckpointToTheSameBits() throws IOException {
@@ -33,8 +54,7 @@ class StudyTest {
     Path checkpoints = folder.resolve("study");
     AtomicBoolean killed = new AtomicBoolean();
     List<Study.Trained> trained;
-    try (StandaloneCluster cluster = StandaloneCluster.start(folder.resolve("cluster"), 1);
-        SparkSession session = cluster.session()) {
+    try (SparkSession session = cluster.session(Map.of("spark.cores.max", "1"))) {
       CompletableFuture<Void> killer =
           CompletableFuture.runAsync(
               () ->
@@ -67,10 +87,9 @@ class StudyTest {
     Path checkpoints = folder.resolve("tasks");
     AtomicBoolean killed = new AtomicBoolean();
     List<Study.Trained> trained;
-    try (StandaloneCluster cluster = StandaloneCluster.start(folder.resolve("cluster"), 2);
-        SparkSession session =
-            cluster.session(
-                Map.of("spark.scheduler.barrier.maxConcurrentTasksCheck.interval", "1s"))) {
+    try (SparkSession session =
+        cluster.session(
+            Map.of("spark.scheduler.barrier.maxConcurrentTasksCheck.interval", "1s"))) {
       JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.sparkContext());
       CompletableFuture<Void> killer =
           CompletableFuture.runAsync(
