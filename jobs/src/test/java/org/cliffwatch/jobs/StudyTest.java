@@ -88,8 +88,7 @@ class StudyTest {
     AtomicBoolean killed = new AtomicBoolean();
     List<Study.Trained> trained;
     try (SparkSession session =
-        cluster.session(
-            Map.of("spark.scheduler.barrier.maxConcurrentTasksCheck.interval", "1s"))) {
+        cluster.session(Map.of("spark.scheduler.barrier.maxConcurrentTasksCheck.interval", "1s"))) {
       JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.sparkContext());
       CompletableFuture<Void> killer =
           CompletableFuture.runAsync(

@@ -311,7 +311,20 @@ public record Recipe(
           where + ": quantization: found " + row + ", expected a row as in conf/precisions.yaml");
     }
     Map<String, String> keys = new LinkedHashMap<>();
-    row.properties().forEach(key -> keys.put(key.getKey(), key.getValue().asText()));
+    row.properties()
+        .forEach(
+            key -> {
+              if (!key.getValue().isValueNode()) {
+                throw new InvalidInputException(
+                    where
+                        + ": quantization: "
+                        + key.getKey()
+                        + ": found "
+                        + key.getValue()
+                        + ", expected a text or a number");
+              }
+              keys.put(key.getKey(), key.getValue().asText());
+            });
     return JSON.valueToTree(Precisions.packaged().added(where, "quantization", keys));
   }
 

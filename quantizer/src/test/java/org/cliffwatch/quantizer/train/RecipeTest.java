@@ -131,6 +131,10 @@ class RecipeTest {
         "quantization: {scheme: gptq, weight_bits: 4, activation_bits: 32, compute: float32}",
         "dropout0.4: quantization",
         "expected a scheme that needs no calibration");
+    assertRefused(
+        "dropout: 0.4",
+        "quantization: {scheme: rtn, weight_bits: [4]}",
+        "dropout0.4: quantization: weight_bits: found [4], expected a text or a number");
     assertRefused("dropout: 0.4", "components: 5", "dropout0.4: components: found 5", "1 to", "4");
     assertRefused(
         "dropout: 0.4", "components: 4, nwise: 5", "dropout0.4: nwise: found 5", "1 to components");
