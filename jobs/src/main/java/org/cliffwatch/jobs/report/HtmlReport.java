@@ -11,10 +11,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
 import org.cliffwatch.jobs.plan.HadoopFiles;
@@ -42,9 +38,6 @@ public final class HtmlReport {
 
   /** Flips that the page holds. */
   static final int MOST_FLIPS = 2_000;
-
-  /** Statements that are planned at a time. */
-  private static final int AT_ONCE = 2;
 
   private static final List<String> STATEMENTS =
       List.of(
@@ -114,18 +107,19 @@ public final class HtmlReport {
   }
 
   private Map<String, Object> data(ReportTables tables, Optional<String> run) throws IOException {
-    Map<String, Integer> asked = new LinkedHashMap<>();
-    STATEMENTS.forEach(name -> asked.put(name, MOST_ROWS));
-    asked.put("runs", ReportTables.MOST_RUNS);
+    Map<String, Answer> answers = new LinkedHashMap<>();
+    for (String name : STATEMENTS) {
+      answers.put(name, answer(tables, name, MOST_ROWS));
+    }
+    answers.put("runs", answer(tables, "runs", ReportTables.MOST_RUNS));
     if (tables.has("verdicts")) {
-      asked.put("verdicts", MOST_ROWS);
+      answers.put("verdicts", answer(tables, "verdicts", MOST_ROWS));
     }
     if (tables.has("analysis")) {
-      asked.put("causes", MOST_ROWS);
+      answers.put("causes", answer(tables, "causes", MOST_ROWS));
     }
-    asked.put("flips", MOST_FLIPS);
-    Map<String, Answer> answers = answers(tables, asked);
-    Answer flips = answers.get("flips");
+    Answer flips = answer(tables, "flips", MOST_FLIPS);
+    answers.put("flips", flips);
     List<String> notes = new ArrayList<>();
     ItemTexts texts = texts(flips, tables, notes);
     Map<String, Object> data = new LinkedHashMap<>();
@@ -139,35 +133,6 @@ public final class HtmlReport {
     data.put("answers", answers);
     data.put("texts", texts.all());
     return data;
-  }
-
-  /**
-   * Answers side by side: most of a short statement's time is its plan's, on one thread.
-   *
-   * @param asked names and the most rows of each
-   */
-  private static Map<String, Answer> answers(ReportTables tables, Map<String, Integer> asked) {
-    ExecutorService threads = Executors.newFixedThreadPool(AT_ONCE);
-    try {
-      Map<String, Future<Answer>> begun = new LinkedHashMap<>();
-      asked.forEach(
-          (name, most) -> begun.put(name, threads.submit(() -> answer(tables, name, most))));
-      Map<String, Answer> answers = new LinkedHashMap<>();
-      for (Map.Entry<String, Future<Answer>> one : begun.entrySet()) {
-        answers.put(one.getKey(), one.getValue().get());
-      }
-      return answers;
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new IllegalStateException("interrupted", e);
-    } catch (ExecutionException e) {
-      if (e.getCause() instanceof RuntimeException failure) {
-        throw failure;
-      }
-      throw new IllegalStateException(e.getCause());
-    } finally {
-      threads.shutdownNow();
-    }
   }
 
   private static Answer answer(ReportTables tables, String name, int most) {
