@@ -90,7 +90,13 @@ final class ComponentTasks {
       try (Link next = isLast ? null : connected(Address.of(told[component + 1]));
           Link previous = component == 0 ? null : accepted(server, own.secret())) {
         Training.Result result =
-            Training.runComponent(recipe, data, output, component, previous, next, Study::report);
+            Training.runComponent(
+                recipe,
+                data,
+                output,
+                component,
+                new Link.Neighbours(previous, next),
+                Study::report);
         return component == 0 ? List.of(result) : List.of();
       }
     } catch (IOException e) {

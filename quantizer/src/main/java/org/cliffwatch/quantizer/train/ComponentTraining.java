@@ -54,8 +54,6 @@ final class ComponentTraining implements AutoCloseable {
    * On the thread that will do the steps.
    *
    * @param state the component's; changes with every step
-   * @param previous to the component before; null for the first
-   * @param next to the component after; null for the last
    * @param threads that work at a time; does not change the result; 1 where there are neighbours
    */
   ComponentTraining(
@@ -64,15 +62,14 @@ final class ComponentTraining implements AutoCloseable {
       Component component,
       TrainingState state,
       Batches batches,
-      Link previous,
-      Link next,
+      Link.Neighbours neighbours,
       int threads) {
     this.recipe = recipe;
     this.component = component;
     this.state = state;
     this.batches = batches;
-    this.previous = previous;
-    this.next = next;
+    previous = neighbours.previous();
+    next = neighbours.next();
     this.threads = threads;
     int sequences = recipe.batchSize() / Recipe.SLICES;
     values = sequences * recipe.sequenceLength() * shape.hidden();

@@ -132,7 +132,7 @@ final class DecoderGradient {
     mean = new float[rows];
     inverse = new float[rows];
     normed = new float[rows * hidden];
-    logits = new float[rows * shape.vocabulary()];
+    logits = new float[component.hasLoss() ? rows * shape.vocabulary() : 0];
     dOutput = new float[rows * hidden];
     dResidual = new float[rows * hidden];
     dHidden = new float[rows * hidden];

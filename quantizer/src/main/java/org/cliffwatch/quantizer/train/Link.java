@@ -8,6 +8,7 @@ import java.io.DataOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.Socket;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
@@ -28,11 +29,25 @@ public interface Link extends Closeable {
   @Override
   void close() throws IOException;
 
-  /** Both ends of a way between two threads. */
-  static List<Link> betweenThreads() {
-    BlockingQueue<byte[]> there = new ArrayBlockingQueue<>(QueueLink.AHEAD);
-    BlockingQueue<byte[]> back = new ArrayBlockingQueue<>(QueueLink.AHEAD);
-    return List.of(new QueueLink(there, back), new QueueLink(back, there));
+  /**
+   * A component's ways to its neighbours.
+   *
+   * @param previous null for the first
+   * @param next null for the last
+   */
+  record Neighbours(Link previous, Link next) {}
+
+  /** Of components on threads of this process, in their order. */
+  static List<Neighbours> betweenThreads(int components) {
+    List<Neighbours> all = new ArrayList<>();
+    Link previous = null;
+    for (int k = 0; k < components; k++) {
+      BlockingQueue<byte[]> there = new ArrayBlockingQueue<>(QueueLink.AHEAD);
+      BlockingQueue<byte[]> back = new ArrayBlockingQueue<>(QueueLink.AHEAD);
+      all.add(new Neighbours(previous, k == components - 1 ? null : new QueueLink(there, back)));
+      previous = new QueueLink(back, there);
+    }
+    return all;
   }
 
   /** An end of a way between two processes, over a connected socket that it closes. */

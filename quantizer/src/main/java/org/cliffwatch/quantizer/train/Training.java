@@ -142,9 +142,11 @@ public final class Training {
   public static Result run(Recipe recipe, Path data, Path output, int threads, Progress progress) {
     Training training = new Training(recipe, data, output);
     TrainingState start = training.start();
-    return training.components.size() == 1
-        ? training.train(training.components.get(0), start, null, null, threads, progress)
-        : training.onThreads(start, progress);
+    if (training.components.size() > 1) {
+      return training.onThreads(start, progress);
+    }
+    Component whole = training.components.get(0);
+    return training.train(whole, start, new Link.Neighbours(null, null), threads, progress);
   }
 
   /**
@@ -152,8 +154,6 @@ public final class Training {
    *
    * @param output seen by all of them
    * @param component its index, from 0
-   * @param previous to the component before; null for the first
-   * @param next to the component after; null for the last
    * @return the first component's is the run's
    */
   public static Result runComponent(
@@ -161,12 +161,11 @@ public final class Training {
       Path data,
       Path output,
       int component,
-      Link previous,
-      Link next,
+      Link.Neighbours neighbours,
       Progress progress) {
     Training training = new Training(recipe, data, output);
     Component own = training.components.get(component);
-    return training.train(own, training.start().of(own), previous, next, 1, progress);
+    return training.train(own, training.start().of(own), neighbours, 1, progress);
   }
 
   private TrainingState start() {
@@ -208,15 +207,12 @@ public final class Training {
             });
     ExecutorCompletionService<Result> ended = new ExecutorCompletionService<>(threads);
     try {
+      List<Link.Neighbours> links = Link.betweenThreads(components.size());
       List<Future<Result>> results = new ArrayList<>();
-      Link previous = null;
       for (Component component : components) {
-        List<Link> ends = Link.betweenThreads();
-        Link before = previous;
-        Link next = component.isLast() ? null : ends.get(0);
+        Link.Neighbours neighbours = links.get(component.index());
         results.add(
-            ended.submit(() -> train(component, start.of(component), before, next, 1, progress)));
-        previous = ends.get(1);
+            ended.submit(() -> train(component, start.of(component), neighbours, 1, progress)));
       }
       for (int i = 0; i < components.size(); i++) {
         ended.take().get();
@@ -248,8 +244,7 @@ public final class Training {
   private Result train(
       Component component,
       TrainingState state,
-      Link previous,
-      Link next,
+      Link.Neighbours neighbours,
       int threads,
       Progress progress) {
     int sequences = recipe.batchSize() / Recipe.SLICES;
@@ -257,7 +252,7 @@ public final class Training {
         (step, slice) -> text.slice(recipe.seed(), step, slice, sequences, recipe.sequenceLength());
     int first = state.step;
     try (ComponentTraining training =
-        new ComponentTraining(recipe, shape, component, state, batches, previous, next, threads)) {
+        new ComponentTraining(recipe, shape, component, state, batches, neighbours, threads)) {
       Files.createDirectories(output);
       Checkpoints checkpoints = new Checkpoints(state.step);
       List<Step> steps = new ArrayList<>();
@@ -274,9 +269,9 @@ public final class Training {
           state.flexpoint = training.flexpoint();
           ComponentReport report = ComponentReport.of(steps, training.clock(), state);
           if (component.isFirst()) {
-            checkpoints.write(steps, report, next);
+            checkpoints.write(steps, report, neighbours.next());
           } else {
-            pass(component, report, previous, next);
+            pass(component, report, neighbours);
           }
           steps.clear();
           training.clock().skip();
@@ -289,10 +284,11 @@ public final class Training {
   }
 
   /** Tells the component before what this one has, and what those after it told. */
-  private void pass(Component component, ComponentReport report, Link previous, Link next) {
+  private void pass(Component component, ComponentReport report, Link.Neighbours neighbours) {
+    Link previous = neighbours.previous();
     previous.send(report.encoded(component));
     for (Component after : components.subList(component.index() + 1, components.size())) {
-      previous.send(next.receive(length(after, report.losses().length)));
+      previous.send(neighbours.next().receive(length(after, report.losses().length)));
     }
   }
 

@@ -123,11 +123,8 @@ class ComponentTrainingTest {
     List<Component> cut = Component.cut(SHAPE, recipe.components(), recipe.nwise());
     TrainingState state = TrainingState.initial(SHAPE, cut, weights, false);
     List<CompletableFuture<Gradients>> steps = new ArrayList<>();
-    Link previous = null;
+    List<Link.Neighbours> links = Link.betweenThreads(cut.size());
     for (Component component : cut) {
-      List<Link> ends = Link.betweenThreads();
-      Link before = previous;
-      Link next = component.isLast() ? null : ends.get(0);
       steps.add(
           CompletableFuture.supplyAsync(
               () -> {
@@ -138,8 +135,7 @@ class ComponentTrainingTest {
                         component,
                         state.of(component),
                         (step, slice) -> slice(slice),
-                        before,
-                        next,
+                        links.get(component.index()),
                         1)) {
                   double loss = training.step().loss();
                   Map<String, float[]> byName = new LinkedHashMap<>();
@@ -148,7 +144,6 @@ class ComponentTrainingTest {
                 }
               },
               task -> new Thread(task).start()));
-      previous = ends.get(1);
     }
     List<Double> losses = new ArrayList<>();
     Map<String, float[]> all = new LinkedHashMap<>();
@@ -282,12 +277,12 @@ class ComponentTrainingTest {
   void aNeighbourAtAnotherStepIsRefused() {
     Recipe recipe = recipe(2, 1, 0);
     Component second = Component.cut(SHAPE, 2, 1).get(1);
-    List<Link> ends = Link.betweenThreads();
+    List<Link.Neighbours> links = Link.betweenThreads(2);
     int values = SEQUENCES / Recipe.SLICES * LENGTH * SHAPE.hidden();
     byte[] message = new byte[Integer.BYTES + Long.BYTES + values * Float.BYTES];
     message[3] = 7;
-    ends.get(0).send(message);
-    ends.get(0).send(new byte[3]);
+    links.get(0).next().send(message);
+    links.get(0).next().send(new byte[3]);
     TrainingState state =
         TrainingState.initial(
             SHAPE, Component.cut(SHAPE, 2, 1), weights(Component.cut(SHAPE, 2, 1)), false);
@@ -298,8 +293,7 @@ class ComponentTrainingTest {
             second,
             state.of(second),
             (step, slice) -> slice(slice),
-            ends.get(1),
-            null,
+            links.get(1),
             1)) {
       assertThatThrownBy(training::step)
           .hasMessage("recipe interlocking: component 1 is at step 1, its neighbour at step 7");

@@ -239,8 +239,7 @@ class TrainingTest {
                           data,
                           folder.resolve(sockets),
                           component,
-                          before.get(component),
-                          after.get(component),
+                          new Link.Neighbours(before.get(component), after.get(component)),
                           (r, step) -> {})));
         }
         for (Future<Training.Result> result : results) {
@@ -321,31 +320,7 @@ class TrainingTest {
     Recipe recipe = recipe("r", Recipe.TrainingType.FP32, 0, List.of(4));
     run(recipe, "base", 1);
     byte[] base = bytes("base").get("step4/model.safetensors");
-    Recipe noClipping =
-        new Recipe(
-            "r",
-            recipe.halfPrecision(),
-            recipe.lossScaling(),
-            0.1f,
-            null,
-            0,
-            recipe.model(),
-            null,
-            recipe.trainable(),
-            null,
-            1,
-            1,
-            9,
-            4,
-            List.of(4),
-            4,
-            11,
-            0.01f,
-            0.001f,
-            0,
-            0.9f,
-            0.95f,
-            1e-8f);
+    Recipe noClipping = cut(recipe, null, 1, 1);
     Recipe noDecay =
         new Recipe(
             "r",
