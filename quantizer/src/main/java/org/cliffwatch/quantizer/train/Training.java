@@ -188,9 +188,10 @@ public final class Training {
             "recipe %s: initial: found %s, expected a checkpoint that train.sh wrote, of %s"
                 .formatted(recipe.name(), recipe.initial(), shape));
       }
-      for (int t = 0; t < read.weights().tensors().size(); t++) {
+      List<Parameters.Tensor> model = drawn.model();
+      for (int t = 0; t < model.size(); t++) {
         float[] values = read.weights().tensors().get(t).values();
-        System.arraycopy(values, 0, drawn.model().get(t).values(), 0, values.length);
+        System.arraycopy(values, 0, model.get(t).values(), 0, values.length);
       }
       return drawn;
     }
