@@ -49,12 +49,28 @@ class StudyTest {
 
   @Test
   void aTaskTriedAgainGoesOnFromItsLastCheckpointToTheSameBits() throws IOException {
-    Recipe recipe = recipe();
+    assertGoesOnToTheSameBits(
+        recipe("seed: 1"), LAST, Study.Components.THREADS, Map.of("spark.cores.max", "1"));
+  }
+
+  @Test
+  void componentsAsTasksComeToTheBitsOfThreadsThoughOneIsLost() throws IOException {
+    assertGoesOnToTheSameBits(
+        recipe("components: 2, nwise: 2, steps: 160, checkpoints: [20, 160]"),
+        160,
+        Study.Components.TASKS,
+        Map.of("spark.scheduler.barrier.maxConcurrentTasksCheck.interval", "1s"));
+  }
+
+  /** On a cluster that loses an executor after the first checkpoint, as in one process. */
+  private void assertGoesOnToTheSameBits(
+      Recipe recipe, int last, Study.Components components, Map<String, Object> settings)
+      throws IOException {
     Training.run(recipe, DATA, folder.resolve("alone"), 1, (r, step) -> {});
     Path checkpoints = folder.resolve("study");
     AtomicBoolean killed = new AtomicBoolean();
     List<Study.Trained> trained;
-    try (SparkSession session = cluster.session(Map.of("spark.cores.max", "1"))) {
+    try (SparkSession session = cluster.session(settings)) {
       CompletableFuture<Void> killer =
           CompletableFuture.runAsync(
               () ->
@@ -67,46 +83,19 @@ class StudyTest {
               List.of(recipe),
               DATA,
               checkpoints,
-              Study.Components.THREADS,
+              components,
               System.err);
       killer.join();
     }
     assertThat(killed).isTrue();
-    assertThat(trained.get(0).result().steps()).isEqualTo(LAST - FIRST);
+    assertThat(trained.get(0).result().steps()).isEqualTo(last - FIRST);
     for (String file :
-        List.of("step20/model.safetensors", "step320/model.safetensors", "log.jsonl")) {
+        List.of(
+            "step" + FIRST + "/model.safetensors",
+            "step" + last + "/model.safetensors",
+            "log.jsonl")) {
       assertThat(checkpoints.resolve("tiny").resolve(file))
           .hasSameBinaryContentAs(folder.resolve("alone").resolve(file));
-    }
-  }
-
-  @Test
-  void componentsAsTasksComeToTheBitsOfThreadsThoughOneIsLost() throws IOException {
-    Recipe recipe = recipe("components: 2, nwise: 2, steps: 160, checkpoints: [20, 160]");
-    Training.run(recipe, DATA, folder.resolve("threads"), 1, (r, step) -> {});
-    Path checkpoints = folder.resolve("tasks");
-    AtomicBoolean killed = new AtomicBoolean();
-    List<Study.Trained> trained;
-    try (SparkSession session =
-        cluster.session(Map.of("spark.scheduler.barrier.maxConcurrentTasksCheck.interval", "1s"))) {
-      JavaSparkContext spark = JavaSparkContext.fromSparkContext(session.sparkContext());
-      CompletableFuture<Void> killer =
-          CompletableFuture.runAsync(
-              () ->
-                  killed.set(
-                      cluster.killOneOnce(
-                          () -> Files.exists(checkpoints.resolve("tiny/state-" + FIRST)))));
-      trained =
-          Study.train(
-              spark, List.of(recipe), DATA, checkpoints, Study.Components.TASKS, System.err);
-      killer.join();
-    }
-    assertThat(killed).isTrue();
-    assertThat(trained.get(0).result().steps()).isEqualTo(160 - FIRST);
-    for (String file :
-        List.of("step20/model.safetensors", "step160/model.safetensors", "log.jsonl")) {
-      assertThat(checkpoints.resolve("tiny").resolve(file))
-          .hasSameBinaryContentAs(folder.resolve("threads").resolve(file));
     }
   }
 
@@ -126,10 +115,6 @@ class StudyTest {
           .hasMessage(
               "--components tasks: found 2 cores, expected 3, one for each component of recipe tiny");
     }
-  }
-
-  private Recipe recipe() throws IOException {
-    return recipe("seed: 1");
   }
 
   /** Long enough after its first checkpoint that an executor can be lost there. */
