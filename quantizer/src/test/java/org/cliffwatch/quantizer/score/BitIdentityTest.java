@@ -41,9 +41,6 @@ class BitIdentityTest {
 
   private static final int REQUESTS = 200;
 
-  /** Some batches' worth, for each of more than two hundred pairs of family and precision. */
-  private static final int REQUESTS_BY_FAMILY = 80;
-
   /** The reference multiplies row by row and takes some hundred times as long. */
   private static final int REQUESTS_BY_REFERENCE = 50;
 
@@ -135,12 +132,6 @@ class BitIdentityTest {
   @ParameterizedTest
   @MethodSource("all")
   void scoreDependsOnItsRequestAlone(String variant, String precision) throws Exception {
-    check(variant, precision, "onednn", REQUESTS_BY_FAMILY);
-  }
-
-  @ParameterizedTest
-  @MethodSource("some")
-  void scoreAmongManyDependsOnItsRequestAlone(String variant, String precision) throws Exception {
     check(variant, precision, "onednn", REQUESTS);
   }
 
