@@ -34,6 +34,7 @@ import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.scheme.Calibration;
 import org.cliffwatch.quantizer.scheme.Findings;
 import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.quantizer.scheme.QuantizedBefore;
 import org.cliffwatch.quantizer.scheme.Schemes;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -133,7 +134,7 @@ final class Calibrations {
         continue;
       }
       String hash = precision.calibrationText().orElseThrow();
-      boolean isAlone = Schemes.of(precision).followsQuantized();
+      boolean isAlone = Schemes.of(precision).quantizedBefore(precision) != QuantizedBefore.NOTHING;
       passes
           .computeIfAbsent(
               new Shared(

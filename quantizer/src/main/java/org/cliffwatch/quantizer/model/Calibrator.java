@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -27,9 +28,13 @@ import org.cliffwatch.quantizer.kernel.Rows;
 import org.cliffwatch.quantizer.kernel.Session;
 import org.cliffwatch.quantizer.kernel.Stopwatch;
 import org.cliffwatch.quantizer.kernel.TokenRuns;
+import org.cliffwatch.quantizer.kernel.WeightRows;
+import org.cliffwatch.quantizer.scheme.CalibratedWeight;
 import org.cliffwatch.quantizer.scheme.CalibrationBlock;
 import org.cliffwatch.quantizer.scheme.Findings;
 import org.cliffwatch.quantizer.scheme.Precision;
+import org.cliffwatch.quantizer.scheme.QuantizedBefore;
+import org.cliffwatch.quantizer.scheme.Scheme;
 import org.cliffwatch.quantizer.scheme.Schemes;
 import org.cliffwatch.quantizer.scheme.Statistic;
 
@@ -38,10 +43,10 @@ import org.cliffwatch.quantizer.scheme.Statistic;
  * need of each. All is float32, whatever a precision's compute type.
  *
  * <p>Precisions that look at the checkpoint's own activations share one pass; one that follows
- * quantized blocks takes two of its own. One block's weights are in memory at a time, beside the
- * residual stream of all samples, 4 · samples · length · hidden bytes, and what is asked of the
- * block's inputs. What is found depends on checkpoint, precision, samples and backend, bit for bit,
- * and not on the number of threads.
+ * quantized blocks takes two of its own, one that follows quantized layers five. One block's
+ * weights are in memory at a time, beside the residual stream of all samples, 4 · samples · length
+ * · hidden bytes, and what is asked of the block's inputs. What is found depends on checkpoint,
+ * precision, samples and backend, bit for bit, and not on the number of threads.
  */
 public final class Calibrator implements AutoCloseable {
   private final Inventory inventory;
@@ -92,14 +97,14 @@ public final class Calibrator implements AutoCloseable {
     for (Precision precision : precisions) {
       Findings found = new Findings();
       findings.put(precision, found);
-      if (Schemes.of(precision).followsQuantized()) {
-        walk(Map.of(precision, found), true, 1.0 / precisions.size());
+      if (Schemes.of(precision).quantizedBefore(precision) != QuantizedBefore.NOTHING) {
+        follow(precision, found, 1.0 / precisions.size());
       } else {
         together.put(precision, found);
       }
     }
     if (!together.isEmpty()) {
-      walk(together, false, (double) together.size() / precisions.size());
+      walk(together, (double) together.size() / precisions.size());
     }
     return findings;
   }
@@ -144,28 +149,67 @@ public final class Calibrator implements AutoCloseable {
   }
 
   /**
-   * @param followsQuantized whether a block is given what the blocks before it give in the only
-   *     precision there is
+   * The checkpoint's own blocks, for all precisions at once.
+   *
    * @param share of the whole work
    */
-  private void walk(Map<Precision, Findings> findings, boolean followsQuantized, double share) {
+  private void walk(Map<Precision, Findings> findings, double share) {
     Set<Statistic> wanted = EnumSet.noneOf(Statistic.class);
     findings.keySet().forEach(each -> wanted.addAll(Schemes.of(each).statistics(each)));
     embed();
     for (int i = 0; i < architecture.layers(); i++) {
-      Weights.Layer layer = inMemory(i);
-      try (ObservedBlock block = new ObservedBlock(this, i, layer, wanted)) {
-        block.observe(!followsQuantized, null);
+      try (ObservedBlock block = new ObservedBlock(this, i, inMemory(i), wanted)) {
+        block.observe(true, null);
         findings.forEach(
             (precision, found) -> Schemes.of(precision).calibrate(block, precision, found));
       }
-      if (followsQuantized) {
-        int number = i;
-        findings.forEach(
-            (precision, found) -> advance(number, layer.calibrated(number, found), precision));
-      }
       progress.accept(share / architecture.layers());
     }
+  }
+
+  /**
+   * Blocks behind those that one precision has quantized.
+   *
+   * @param share of the whole work
+   */
+  private void follow(Precision precision, Findings found, double share) {
+    Scheme scheme = Schemes.of(precision);
+    boolean byLayers = scheme.quantizedBefore(precision) == QuantizedBefore.LAYERS;
+    Set<ObservedBlock.Part> all = EnumSet.allOf(ObservedBlock.Part.class);
+    embed();
+    for (int i = 0; i < architecture.layers(); i++) {
+      Weights.Layer layer = inMemory(i);
+      Set<String> done = new HashSet<>();
+      for (Set<ObservedBlock.Part> parts :
+          byLayers ? all.stream().map(Set::of).toList() : List.of(all)) {
+        Weights.Layer sofar = quantized(i, layer, done, precision, found);
+        try (ObservedBlock block =
+            new ObservedBlock(this, i, sofar, scheme.statistics(precision), parts)) {
+          block.observe(false, null);
+          scheme.calibrate(block, precision, found);
+          done.addAll(block.quantizable());
+        }
+      }
+      advance(i, layer.calibrated(i, found), precision);
+      progress.accept(share / architecture.layers());
+    }
+  }
+
+  /** With some weights as they are once they are quantized. */
+  private static Weights.Layer quantized(
+      int number, Weights.Layer layer, Set<String> names, Precision precision, Findings found) {
+    Scheme scheme = Schemes.of(precision);
+    return layer.map(
+        number,
+        (name, norm) -> norm,
+        (name, linear) -> {
+          if (!names.contains(name)) {
+            return linear;
+          }
+          WeightRows weight = new CalibratedWeight(linear.weight(), name, found);
+          return new Projection(
+              scheme.prepare(weight, inFloat32(precision)).weights(), linear.bias());
+        });
   }
 
   private Weights.Layer inMemory(int number) {

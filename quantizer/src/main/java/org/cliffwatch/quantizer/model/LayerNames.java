@@ -4,6 +4,8 @@ package org.cliffwatch.quantizer.model;
 record LayerNames(int number) {
   /** An expert's linear layers, or those of a feed-forward for all rows. */
   record Expert(String prefix) {
+    private static final String DOWN = "down";
+
     String gate() {
       return prefix + "gate";
     }
@@ -13,8 +15,13 @@ record LayerNames(int number) {
     }
 
     String down() {
-      return prefix + "down";
+      return prefix + DOWN;
     }
+  }
+
+  /** Whether a layer is the last of an expert. */
+  static boolean isDown(String name) {
+    return name.endsWith("." + Expert.DOWN);
   }
 
   private String of(String part) {

@@ -2,6 +2,7 @@ package org.cliffwatch.quantizer.model;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
@@ -20,11 +21,20 @@ import org.cliffwatch.quantizer.scheme.Statistic;
 
 /** A block in float32 through which calibration text goes, under observation. */
 final class ObservedBlock implements CalibrationBlock, AutoCloseable {
+  /** Its layers by the order in which rows go through them. */
+  enum Part {
+    QUERY_KEY_VALUE,
+    ATTENTION_OUTPUT,
+    UP,
+    DOWN
+  }
+
   private final Calibrator calibrator;
   private final Architecture architecture;
   private final Weights.Layer layer;
   private final LayerNames names;
   private final Set<Statistic> wanted;
+  private final Set<Part> parts;
   private final Packer packer;
   private final PackedWeights.Block packed;
 
@@ -36,12 +46,26 @@ final class ObservedBlock implements CalibrationBlock, AutoCloseable {
   /** Inputs of the pass that a thread is in; nothing: they are not observed. */
   private final ThreadLocal<Map<String, float[]>> seen = new ThreadLocal<>();
 
+  /** Of which all layers are observed. */
   ObservedBlock(Calibrator calibrator, int number, Weights.Layer layer, Set<Statistic> wanted) {
+    this(calibrator, number, layer, wanted, EnumSet.allOf(Part.class));
+  }
+
+  /**
+   * @param parts that are observed: {@link #groups} are theirs
+   */
+  ObservedBlock(
+      Calibrator calibrator,
+      int number,
+      Weights.Layer layer,
+      Set<Statistic> wanted,
+      Set<Part> parts) {
     this.calibrator = calibrator;
     this.architecture = calibrator.architecture();
     this.layer = layer;
     this.names = new LayerNames(number);
     this.wanted = wanted;
+    this.parts = parts;
     layer.map(
         number,
         (name, norm) -> norm,
@@ -59,6 +83,9 @@ final class ObservedBlock implements CalibrationBlock, AutoCloseable {
   }
 
   private Linear observed(String name, Linear linear) {
+    if (!parts.contains(part(name))) {
+      return linear;
+    }
     inputs.put(name, new InputStatistics(name, linear.inputs(), wanted));
     return new ObservedLinear(name, linear, seen);
   }
@@ -125,17 +152,34 @@ final class ObservedBlock implements CalibrationBlock, AutoCloseable {
                 }));
   }
 
+  /** Of layers that share an input, by the first of them; a router's is that of its experts. */
+  private Part part(String first) {
+    if (first.equals(names.query())) {
+      return Part.QUERY_KEY_VALUE;
+    }
+    if (first.equals(names.attentionOutput())) {
+      return Part.ATTENTION_OUTPUT;
+    }
+    return LayerNames.isDown(first) ? Part.DOWN : Part.UP;
+  }
+
   @Override
   public List<Group> groups() {
-    List<Group> groups = new ArrayList<>();
-    groups.add(group(names.query(), names.key(), names.value()));
-    groups.add(group(names.attentionOutput()));
+    List<String[]> groups = new ArrayList<>();
+    groups.add(new String[] {names.query(), names.key(), names.value()});
+    groups.add(new String[] {names.attentionOutput()});
     for (int e = 0; e < layer.feedForward().experts().size(); e++) {
       LayerNames.Expert expert = expert(e);
-      groups.add(architecture.gated() ? group(expert.gate(), expert.up()) : group(expert.up()));
-      groups.add(group(expert.down()));
+      groups.add(
+          architecture.gated()
+              ? new String[] {expert.gate(), expert.up()}
+              : new String[] {expert.up()});
+      groups.add(new String[] {expert.down()});
     }
-    return groups;
+    return groups.stream()
+        .filter(members -> parts.contains(part(members[0])))
+        .map(this::group)
+        .toList();
   }
 
   /** What norms of whole rows before its halves multiply channels by, by their names. */

@@ -6,7 +6,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.Collectors;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 
@@ -85,11 +84,7 @@ final class Awq implements Scheme {
   @Override
   public void calibrate(CalibrationBlock block, Precision precision, Findings findings) {
     Recipe recipe = Recipe.of(precision);
-    Set<String> quantized =
-        block.groups().stream()
-            .flatMap(group -> group.layers().stream())
-            .map(CalibrationBlock.Layer::name)
-            .collect(Collectors.toSet());
+    Set<String> quantized = block.quantizable();
     for (CalibrationBlock.Foldable foldable : block.foldables()) {
       List<CalibrationBlock.Layer> rounded =
           foldable.consumers().stream().filter(each -> quantized.contains(each.name())).toList();

@@ -2,7 +2,9 @@ package org.cliffwatch.quantizer.scheme;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.IntConsumer;
+import java.util.stream.Collectors;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 
 /** A decoder block as calibration finds it: its linear layers and what text gives them. */
@@ -31,6 +33,14 @@ public interface CalibrationBlock {
 
   /** Those that precisions quantize, in the order in which rows go through them. */
   List<Group> groups();
+
+  /** The names of those that precisions quantize. */
+  default Set<String> quantizable() {
+    return groups().stream()
+        .flatMap(group -> group.layers().stream())
+        .map(Layer::name)
+        .collect(Collectors.toSet());
+  }
 
   /** In the order in which rows go through them. */
   List<Foldable> foldables();

@@ -6,14 +6,15 @@ import org.cliffwatch.quantizer.kernel.WeightRows;
 /**
  * GPTQ (Frantar et al. 2022): weights rounded one column after the other, what rounding leaves of
  * each taken out of those that follow ({@link GptqRounding}), block after block, a block's inputs
- * being those that the quantized blocks before it give; all layers of a block against the inputs
- * that its own weights give, without {@code --true-sequential}. Inputs are not quantized. An expert
- * that no row of the calibration text chooses is rounded to the nearest.
+ * being those that the quantized blocks before it give; its layers against the inputs that its own
+ * weights give or, with {@code true_sequential}, those quantized before them in it. Inputs are not
+ * quantized. An expert that no row of the calibration text chooses is rounded to the nearest.
  *
  * <p>Options, as Hugging Face's {@code GPTQConfig} calls them but for the first two, which are
  * {@link RoundToNearest}'s: {@code group}, 128 by default, −1 for a whole row; {@code symmetric},
- * true by default; {@code desc_act}, columns by descending activations, and {@code static_groups},
- * both false by default; {@code damp_percent}, 0.01 by default; {@link Calibration}.
+ * true by default; {@code desc_act}, columns by descending activations, {@code act_group_aware},
+ * groups and the columns in each by them, {@code static_groups} and {@code true_sequential}, all
+ * false by default; {@code damp_percent}, 0.01 by default; {@link Calibration}.
  */
 final class Gptq implements Scheme {
   private static final String CODES = "codes";
@@ -23,7 +24,13 @@ final class Gptq implements Scheme {
   /** (columns) which group a column is of, where act-order permutes them. */
   private static final String GROUPS = "groups";
 
-  private static GptqRounding.Recipe recipe(Precision precision) {
+  private record Recipe(GptqRounding.Recipe rounding, boolean isTrueSequential) {}
+
+  private static GptqRounding.Recipe rounding(Precision precision) {
+    return recipe(precision).rounding();
+  }
+
+  private static Recipe recipe(Precision precision) {
     Options options = new Options(precision);
     options
         .weights(bits -> bits == 2 || bits == 3 || bits == 4 || bits == 8, "2, 3, 4 or 8")
@@ -33,17 +40,29 @@ final class Gptq implements Scheme {
     if (damp >= 1) {
       throw options.mismatch("damp_percent", Float.toString(damp), "a number from 0 to below 1");
     }
-    GptqRounding.Recipe recipe =
+    GptqRounding.Recipe rounding =
         new GptqRounding.Recipe(
             precision.weightBits(),
             Math.max(0, group),
             options.flag("symmetric", true),
-            options.flag("desc_act", false),
+            order(options, group),
             options.flag("static_groups", false),
             Double.parseDouble(Float.toString(damp)));
+    boolean isTrueSequential = options.flag("true_sequential", false);
     Calibration.of(options);
     options.requireNoOthers();
-    return recipe;
+    return new Recipe(rounding, isTrueSequential);
+  }
+
+  private static GptqRounding.Order order(Options options, int group) {
+    boolean isByActivations = options.flag("desc_act", false);
+    if (!options.flag("act_group_aware", false)) {
+      return isByActivations ? GptqRounding.Order.DESC_ACT : GptqRounding.Order.NATURAL;
+    }
+    if (isByActivations || group < 0) {
+      throw options.mismatch("act_group_aware", "true", "desc_act: false, and groups");
+    }
+    return GptqRounding.Order.ACT_GROUP_AWARE;
   }
 
   @Override
@@ -58,7 +77,7 @@ final class Gptq implements Scheme {
 
   @Override
   public double bits(int columns, Precision precision) {
-    GptqRounding.Recipe recipe = recipe(precision);
+    GptqRounding.Recipe recipe = rounding(precision);
     return RoundToNearest.bits(recipe.bits(), recipe.symmetric(), recipe.size(columns));
   }
 
@@ -68,13 +87,13 @@ final class Gptq implements Scheme {
   }
 
   @Override
-  public boolean followsQuantized() {
-    return true;
+  public QuantizedBefore quantizedBefore(Precision precision) {
+    return recipe(precision).isTrueSequential() ? QuantizedBefore.LAYERS : QuantizedBefore.BLOCKS;
   }
 
   @Override
   public void calibrate(CalibrationBlock block, Precision precision, Findings findings) {
-    GptqRounding.Recipe recipe = recipe(precision);
+    GptqRounding.Recipe recipe = rounding(precision);
     for (CalibrationBlock.Group group : block.groups()) {
       String first = group.layers().get(0).name();
       GptqRounding rounding = new GptqRounding(first, group.inputs().gram(), recipe);
@@ -98,7 +117,7 @@ final class Gptq implements Scheme {
 
   @Override
   public LinearForm prepare(WeightRows weight, Precision precision) {
-    GptqRounding.Recipe recipe = recipe(precision);
+    GptqRounding.Recipe recipe = rounding(precision);
     CalibratedWeight found = CalibratedWeight.of(weight, precision);
     int columns = weight.columns();
     Blocks blocks = new Blocks.Grid(weight.rows(), columns, 1, recipe.size(columns));

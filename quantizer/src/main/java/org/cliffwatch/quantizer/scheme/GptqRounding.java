@@ -1,6 +1,7 @@
 package org.cliffwatch.quantizer.scheme;
 
 import java.util.Comparator;
+import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.WeightRows;
@@ -23,7 +24,8 @@ import org.cliffwatch.quantizer.kernel.WeightRows;
  *       the columns.
  *   <li>Act-order takes columns by descending diagonal of H, the lower index first of equals.
  *       Groups are then of columns in that order, unless they are static: those are of columns as
- *       they lie, fitted beforehand.
+ *       they lie, fitted beforehand. {@link Order#ACT_GROUP_AWARE} orders groups and what is in
+ *       them.
  *   <li>Inputs that are always 0 have their weights set to 0, after grids of whole rows are fitted.
  *       In H they are 0 where means and orders are taken; there they are 1, whatever the scale of
  *       the others.
@@ -44,25 +46,42 @@ public final class GptqRounding {
 
   private static final double DAMP_STEP = 0.01;
 
+  /** Which column is quantized when. */
+  public enum Order {
+    /** As they lie. */
+    NATURAL,
+    /** By descending diagonal of H: act-order. */
+    DESC_ACT,
+    /**
+     * Groups by their largest diagonal of H, descending, and so columns within each; one that is
+     * not whole is last and as it lies (Gafni et al. 2025, "Dual Precision Quantization", as in
+     * GPTQModel's {@code gar.py}). Groups remain of columns as they lie.
+     */
+    ACT_GROUP_AWARE
+  }
+
   /**
    * What is asked for.
    *
    * @param bits 2, 3, 4 or 8
    * @param group columns of a group; 0: a whole row
    * @param symmetric whether all zero points are 2^(bits − 1)
-   * @param actOrder whether columns go by descending diagonal of H
+   * @param order of columns; {@link Order#ACT_GROUP_AWARE} of groups only
    * @param staticGroups whether groups are fitted before any error is spread
    * @param damp part of the mean diagonal of H that is added to it, 0 or more and below 1; 0.01 is
    *     usual
    */
   public record Recipe(
-      int bits, int group, boolean symmetric, boolean actOrder, boolean staticGroups, double damp) {
+      int bits, int group, boolean symmetric, Order order, boolean staticGroups, double damp) {
     public Recipe {
       boolean known = bits == 2 || bits == 3 || bits == 4 || bits == 8;
       if (!known || group < 0 || !(damp >= 0 && damp < 1)) {
         throw new IllegalArgumentException(
             "found %s bits, group %s, damp %s; expected 2, 3, 4 or 8; 0 or more; 0 to 1"
                 .formatted(bits, group, damp));
+      }
+      if (order == Order.ACT_GROUP_AWARE && group == 0) {
+        throw new IllegalArgumentException("found no groups, expected some to order");
       }
     }
 
@@ -73,7 +92,7 @@ public final class GptqRounding {
 
     /** Whether groups are of columns in another order than they lie. */
     boolean hasPermutedGroups(int columns) {
-      return group != 0 && !staticGroups && actOrder && size(columns) < columns;
+      return group != 0 && !staticGroups && order == Order.DESC_ACT && size(columns) < columns;
     }
 
     /** What code 0 stands for. */
@@ -120,15 +139,7 @@ public final class GptqRounding {
       isDead[j] = gram.rows() > 0 && gram.squares(j) == 0;
       trace += gram.squares(j);
     }
-    IntStream positions = IntStream.range(0, columns);
-    this.order =
-        recipe.actOrder()
-            ? positions
-                .boxed()
-                .sorted(Comparator.comparingDouble(j -> -gram.squares(j)))
-                .mapToInt(j -> j)
-                .toArray()
-            : positions.toArray();
+    this.order = order(gram, recipe);
     double mean = gram.rows() == 0 ? 1 : 2.0 / gram.rows() * trace / columns;
     double part = recipe.damp();
     Panels h = damped(gram, part * mean);
@@ -143,6 +154,37 @@ public final class GptqRounding {
     }
     this.u = h;
     this.damp = part;
+  }
+
+  /** The column at each position. */
+  private static int[] order(GramMatrix gram, Recipe recipe) {
+    int columns = gram.columns();
+    return switch (recipe.order()) {
+      case NATURAL -> IntStream.range(0, columns).toArray();
+      case DESC_ACT -> descending(IntStream.range(0, columns), gram::squares).toArray();
+      case ACT_GROUP_AWARE -> {
+        int size = recipe.size(columns);
+        int whole = columns / size;
+        IntStream ofWhole =
+            descending(
+                    IntStream.range(0, whole),
+                    g -> columnsOf(g, size).mapToDouble(gram::squares).max().orElseThrow())
+                .flatMap(g -> descending(columnsOf(g, size), gram::squares));
+        yield IntStream.concat(ofWhole, IntStream.range(whole * size, columns)).toArray();
+      }
+    };
+  }
+
+  private static IntStream columnsOf(int group, int size) {
+    return IntStream.range(group * size, (group + 1) * size);
+  }
+
+  /** The lower of equals first. */
+  private static IntStream descending(IntStream numbers, IntToDoubleFunction of) {
+    return numbers
+        .boxed()
+        .sorted(Comparator.comparingDouble(i -> -of.applyAsDouble(i)))
+        .mapToInt(i -> i);
   }
 
   private static void requireFinite(String name, GramMatrix gram) {
@@ -211,7 +253,7 @@ public final class GptqRounding {
     final int rows;
     final int size = recipe.size(columns);
     final int count = Blocks.parts(columns, size);
-    final boolean areOfPositions = !recipe.staticGroups() && recipe.group() != 0;
+    final boolean arePermuted = recipe.hasPermutedGroups(columns);
     final float[] scales;
     final float[] zeros;
 
@@ -222,11 +264,11 @@ public final class GptqRounding {
     }
 
     int at(int position) {
-      return (areOfPositions ? position : order[position]) / size;
+      return (arePermuted ? position : order[position]) / size;
     }
 
     Blocks blocks() {
-      if (!recipe.hasPermutedGroups(columns)) {
+      if (!arePermuted) {
         return new Blocks.Grid(rows, columns, 1, size);
       }
       int[] group = new int[columns];
@@ -281,7 +323,7 @@ public final class GptqRounding {
       double[] square = new double[BLOCK * BLOCK];
       for (int from = 0; from < columns; from += BLOCK) {
         int end = Math.min(columns, from + BLOCK);
-        if (groups.areOfPositions) {
+        if (recipe.group() != 0 && !recipe.staticGroups()) {
           fitGroups(from, end);
         }
         for (int i = from; i < end; i++) {
@@ -342,7 +384,7 @@ public final class GptqRounding {
           for (int i = 0; i < n; i++) {
             group[i] = (float) w.get(r, start + i);
           }
-          groups.fit(weight.name(), first + r, g, group, n);
+          groups.fit(weight.name(), first + r, groups.at(start), group, n);
         }
       }
     }

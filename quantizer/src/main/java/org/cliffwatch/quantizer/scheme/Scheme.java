@@ -50,12 +50,9 @@ public interface Scheme {
     return Set.of();
   }
 
-  /**
-   * Whether a block is given what the blocks before it give once they are quantized, and not what
-   * the checkpoint's own do.
-   */
-  default boolean followsQuantized() {
-    return false;
+  /** Whose quantization the inputs that it looks at have gone through. */
+  default QuantizedBefore quantizedBefore(Precision precision) {
+    return QuantizedBefore.NOTHING;
   }
 
   /**

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -16,6 +18,9 @@ import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.Backends;
+import org.cliffwatch.quantizer.kernel.FloatType;
+import org.cliffwatch.quantizer.kernel.WeightRows;
+import org.cliffwatch.quantizer.scheme.CalibratedWeight;
 import org.cliffwatch.quantizer.scheme.Findings;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Precisions;
@@ -24,6 +29,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class CalibratorTest {
   /** Of the largest logit: factors are no powers of two, and what they are taken out of rounds. */
@@ -45,10 +51,15 @@ class CalibratorTest {
 
   private static Map<Precision, Findings> find(
       Checkpoint checkpoint, Variant variant, int threads, List<Precision> precisions) {
+    return find(Inventory.of(checkpoint), variant, threads, precisions);
+  }
+
+  private static Map<Precision, Findings> find(
+      Inventory inventory, Variant variant, int threads, List<Precision> precisions) {
     AtomicReference<Double> done = new AtomicReference<>(0.0);
     try (Calibrator calibrator =
         new Calibrator(
-            Inventory.of(checkpoint),
+            inventory,
             backend(),
             samples(variant),
             threads,
@@ -68,10 +79,17 @@ class CalibratorTest {
   }
 
   private static List<Precision> calibrated() {
-    return Precisions.packaged().names().stream()
-        .map(CalibratorTest::named)
-        .filter(Schemes::isCalibrated)
-        .toList();
+    Stream<Precision> packaged =
+        Precisions.packaged().names().stream()
+            .map(CalibratorTest::named)
+            .filter(Schemes::isCalibrated);
+    return Stream.concat(packaged, Stream.of(gptq(true))).toList();
+  }
+
+  private static Precision gptq(boolean isTrueSequential) {
+    Map<String, String> options =
+        Map.of("group", "16", "true_sequential", Boolean.toString(isTrueSequential));
+    return new Precision("gptq", "gptq", 4, 32, FloatType.FLOAT32, options);
   }
 
   private static float[] logits(
@@ -136,6 +154,70 @@ class CalibratorTest {
         assertThat(logits).isNotEqualTo(logits(checkpoint, variant, named("fp32"), null));
       }
     }
+  }
+
+  /** What is found for a layer is what is found where the layers before it are quantized. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"llama-linear", "gpt2-unscaled", "falcon-new-one-norm", "mixtral-two-of-four"})
+  void trueSequentialFollowsLayers(String name) throws IOException {
+    Variant variant = Variant.of(name);
+    try (Checkpoint checkpoint = Checkpoint.open(variant.write(folder))) {
+      Inventory inventory = Inventory.of(checkpoint);
+      Precision sequential = gptq(true);
+      Findings found = find(inventory, variant, 2, List.of(sequential)).get(sequential);
+      Precision usual = gptq(false);
+      Findings without = find(inventory, variant, 2, List.of(usual)).get(usual);
+      Map<String, WeightRows> quantized = new HashMap<>();
+      boolean isOther = false;
+      for (List<String> part :
+          List.of(
+              List.of("query", "key", "value"),
+              List.of("attention_output"),
+              List.of("gate", "up"),
+              List.of("down"))) {
+        Findings expected = find(inventory.with(quantized), variant, 2, List.of(usual)).get(usual);
+        Map<String, WeightRows> own = new HashMap<>();
+        inventory
+            .weightsInBlocks()
+            .forEach(
+                (layer, weight) -> {
+                  String last = layer.substring(layer.lastIndexOf('.') + 1);
+                  if (layer.startsWith("layers.0.") && part.contains(last)) {
+                    own.put(layer, weight);
+                  }
+                });
+        assertThat(own).isNotEmpty();
+        for (Map.Entry<String, WeightRows> each : own.entrySet()) {
+          WeightRows weight = made(each.getKey(), each.getValue(), sequential, found);
+          assertThat(rows(weight))
+              .as(each.getKey())
+              .isEqualTo(rows(made(each.getKey(), each.getValue(), usual, expected)));
+          isOther |=
+              !Arrays.equals(
+                  rows(weight), rows(made(each.getKey(), each.getValue(), usual, without)));
+          quantized.put(each.getKey(), weight);
+        }
+      }
+      assertThat(isOther).as("differs from what is found without").isTrue();
+    }
+  }
+
+  private static WeightRows made(
+      String layer, WeightRows weight, Precision precision, Findings findings) {
+    return Schemes.of(precision)
+        .prepare(new CalibratedWeight(weight, layer, findings), precision)
+        .weights();
+  }
+
+  private static float[] rows(WeightRows weight) {
+    float[] all = new float[weight.rows() * weight.columns()];
+    float[] row = new float[weight.columns()];
+    for (int r = 0; r < weight.rows(); r++) {
+      weight.row(r, row);
+      System.arraycopy(row, 0, all, r * row.length, row.length);
+    }
+    return all;
   }
 
   @Test

@@ -37,6 +37,9 @@ class GptqGoldenTest {
   /** Of the loss: its terms are squares of such differences. */
   private static final double LOSS = 1e-4;
 
+  /** llm-compressor's scale of a group of zeros, whose zero point is another too. */
+  private static final float EPSILON = 0x1p-23f;
+
   private static Tensors golden;
   private static MatrixRows weight;
   private static GramMatrix gram;
@@ -119,12 +122,14 @@ class GptqGoldenTest {
     assertThat(found.loss()).isCloseTo(expected, Offset.offset(LOSS * expected));
   }
 
-  /**
-   * Of {@code sym.default} there is no test: its columns are grouped by activations ({@code
-   * act_group_aware}), which is not IST-DASLab's.
-   */
   @ParameterizedTest
-  @CsvSource({"b4.g128.asym", "b4.g128.sym", "b4.g128.sym.desc_act", "b8.g-1.sym"})
+  @CsvSource({
+    "b4.g128.asym",
+    "b4.g128.sym",
+    "b4.g128.sym.desc_act",
+    "b8.g-1.sym",
+    "b4.g128.sym.default"
+  })
   void gptqModel(String name) {
     GptqRounding.Recipe recipe = recipe(name);
     CodedWeight found = GptqRounding.quantize(weight, gram, recipe).weight();
@@ -152,6 +157,7 @@ class GptqGoldenTest {
     CodedWeight found = GptqRounding.quantize(weight, gram, recipe(same)).weight();
     float[] expected = golden.floats("llmc." + name + ".q");
     float[] scales = golden.floats("llmc." + name + ".scale");
+    float[] zeros = golden.numbers("llmc." + name + ".zero");
     List<String> left = List.of(others.split(" "));
     float[] row = new float[COLUMNS];
     for (int r = 0; r < ROWS; r++) {
@@ -159,14 +165,18 @@ class GptqGoldenTest {
       for (int c = 0; c < COLUMNS && !left.contains(Integer.toString(r)); c++) {
         int block = found.blocks().index(r, c);
         assertThat(found.scale(block)).as("scale %s", block).isEqualTo(zeroScale(scales[block]));
+        if (scales[block] != EPSILON) {
+          // Their codes have a sign.
+          float zero = name.contains("asym") ? zeros[block] + 8 : zeros[block];
+          assertThat(found.zero(block)).as("zero point %s", block).isEqualTo(zero);
+        }
         assertThat(row[c]).as("row %s, column %s", r, c).isEqualTo(expected[r * COLUMNS + c]);
       }
     }
   }
 
-  /** Theirs of a group of zeros is float32's epsilon. */
   private static float zeroScale(float scale) {
-    return scale == 0x1p-23f ? 2f / 15 : scale;
+    return scale == EPSILON ? 2f / 15 : scale;
   }
 
   private static GptqRounding.Recipe recipe(String name) {
@@ -175,9 +185,18 @@ class GptqGoldenTest {
         Integer.parseInt(parts[0].substring(1)),
         Math.max(0, Integer.parseInt(parts[1].substring(1))),
         parts[2].equals("sym"),
-        name.contains("actorder") || name.contains("desc_act"),
+        order(name),
         name.endsWith("static"),
-        0.01);
+        name.endsWith("default") ? 0.05 : 0.01);
+  }
+
+  private static GptqRounding.Order order(String name) {
+    if (name.endsWith("default")) {
+      return GptqRounding.Order.ACT_GROUP_AWARE;
+    }
+    return name.contains("actorder") || name.contains("desc_act")
+        ? GptqRounding.Order.DESC_ACT
+        : GptqRounding.Order.NATURAL;
   }
 
   /** Every code, by its value; scales to the bit where no weight was updated before. */
@@ -187,7 +206,10 @@ class GptqGoldenTest {
     float middle = recipe.symmetric() ? 1 << (recipe.bits() - 1) : 0;
     for (int b = 0; b < scales.length; b++) {
       boolean isUpdated =
-          recipe.group() != 0 && !recipe.staticGroups() && b % (COLUMNS / recipe.group()) > 0;
+          recipe.group() != 0
+              && !recipe.staticGroups()
+              && (recipe.order() == GptqRounding.Order.ACT_GROUP_AWARE
+                  || b % (COLUMNS / recipe.group()) > 0);
       assertThat(found.scale(b))
           .as("scale %s", b)
           .isCloseTo(scales[b], Offset.offset(isUpdated ? UPDATED * scales[b] : 0));

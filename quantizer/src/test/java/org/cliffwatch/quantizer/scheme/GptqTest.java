@@ -14,6 +14,7 @@ import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.MatrixRows;
 import org.cliffwatch.quantizer.kernel.WeightRows;
+import org.cliffwatch.quantizer.scheme.GptqRounding.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -56,7 +57,7 @@ class GptqTest {
   }
 
   private static GptqRounding.Recipe recipe(int bits, int group) {
-    return new GptqRounding.Recipe(bits, group, false, false, false, DAMP);
+    return new GptqRounding.Recipe(bits, group, false, Order.NATURAL, false, DAMP);
   }
 
   /**
@@ -70,10 +71,7 @@ class GptqTest {
     int n = weight.columns();
     int size = recipe.group() == 0 ? n : Math.min(n, recipe.group());
     Integer[] order =
-        IntStream.range(0, n)
-            .boxed()
-            .sorted(Comparator.comparing(j -> recipe.actOrder() ? -gram.squares(j) : 0))
-            .toArray(Integer[]::new);
+        IntStream.range(0, n).boxed().sorted(before(gram, recipe, size)).toArray(Integer[]::new);
     double[][] w = new double[weight.rows()][n];
     for (int r = 0; r < weight.rows(); r++) {
       for (int p = 0; p < n; p++) {
@@ -110,6 +108,28 @@ class GptqTest {
       }
     }
     return loss;
+  }
+
+  private static Comparator<Integer> before(GramMatrix gram, GptqRounding.Recipe recipe, int size) {
+    Comparator<Integer> bySquares = Comparator.comparing(j -> -gram.squares(j));
+    int whole = gram.columns() / size * size;
+    Comparator<Integer> byGroup =
+        Comparator.comparing(
+            j ->
+                j >= whole
+                    ? 0
+                    : -IntStream.range(j / size * size, j / size * size + size)
+                        .mapToDouble(gram::squares)
+                        .max()
+                        .orElseThrow());
+    return switch (recipe.order()) {
+      case NATURAL -> Comparator.comparing(j -> 0);
+      case DESC_ACT -> bySquares;
+      case ACT_GROUP_AWARE ->
+          byGroup
+              .thenComparing(j -> j / size)
+              .thenComparing(j -> j >= whole ? 0 : -gram.squares(j));
+    };
   }
 
   /** By Gauss and Jordan. */
@@ -158,21 +178,24 @@ class GptqTest {
   /** Groups are whole rows or as long as a block: of shorter ones grids are staler. */
   @ParameterizedTest
   @CsvSource({
-    "1, 1, 4, 0, false, false",
-    "5, 1, 3, 128, true, true",
-    "1, 7, 2, 0, false, true",
-    "3, 130, 8, 0, false, false",
-    "3, 130, 4, 128, false, true",
-    "66, 64, 4, 1000, true, false",
-    "66, 257, 4, 128, true, true",
-    "6, 320, 3, 128, false, false"
+    "1, 1, 4, 0, false, NATURAL",
+    "5, 1, 3, 128, true, DESC_ACT",
+    "1, 7, 2, 0, false, DESC_ACT",
+    "3, 130, 8, 0, false, NATURAL",
+    "3, 130, 4, 128, false, DESC_ACT",
+    "66, 64, 4, 1000, true, NATURAL",
+    "66, 257, 4, 128, true, DESC_ACT",
+    "6, 320, 3, 128, false, NATURAL",
+    "5, 1, 3, 128, true, ACT_GROUP_AWARE",
+    "3, 100, 2, 1000, true, ACT_GROUP_AWARE",
+    "66, 384, 4, 128, true, ACT_GROUP_AWARE",
+    "6, 320, 3, 128, false, ACT_GROUP_AWARE"
   })
-  void isTheDefinition(
-      int rows, int columns, int bits, int group, boolean symmetric, boolean actOrder) {
+  void isTheDefinition(int rows, int columns, int bits, int group, boolean symmetric, Order order) {
     MatrixRows weight = weight(rows, columns);
     GramMatrix gram = gram(inputs(columns));
     GptqRounding.Recipe recipe =
-        new GptqRounding.Recipe(bits, group, symmetric, actOrder, false, DAMP);
+        new GptqRounding.Recipe(bits, group, symmetric, order, false, DAMP);
     byte[] expected = new byte[rows * columns];
     double loss = quantizeByDefinition(weight, gram, recipe, expected);
     GptqRounding.Quantized found = GptqRounding.quantize(weight, gram, recipe);
@@ -189,7 +212,8 @@ class GptqTest {
     assertThat(found.blocks()).isEqualTo(new Blocks.Grid(3, 576, 1, 128));
     assertThat(found.blocks().count()).isEqualTo(15);
     assertThat(found.blocks().index(1, 575)).isEqualTo(9);
-    GptqRounding.Recipe ordered = new GptqRounding.Recipe(4, 128, false, true, false, DAMP);
+    GptqRounding.Recipe ordered =
+        new GptqRounding.Recipe(4, 128, false, Order.DESC_ACT, false, DAMP);
     Blocks permuted =
         GptqRounding.quantize(weight(3, 576), gram(inputs(576)), ordered).weight().blocks();
     assertThat(permuted).isInstanceOf(Blocks.Permuted.class);
@@ -204,8 +228,8 @@ class GptqTest {
   @ValueSource(ints = {32, 96, 192})
   void staticGroupsAreThoseOfTheWeightAsItIs(int group) {
     MatrixRows weight = weight(4, 300);
-    for (boolean actOrder : new boolean[] {false, true}) {
-      GptqRounding.Recipe recipe = new GptqRounding.Recipe(4, group, false, actOrder, true, DAMP);
+    for (Order order : Order.values()) {
+      GptqRounding.Recipe recipe = new GptqRounding.Recipe(4, group, false, order, true, DAMP);
       CodedWeight found = GptqRounding.quantize(weight, gram(inputs(300)), recipe).weight();
       CodedWeight rounded = rounded(weight, 4, group);
       assertThat(found.blocks()).isEqualTo(rounded.blocks());
@@ -252,9 +276,11 @@ class GptqTest {
     MatrixRows weight = weight(20, 200);
     float[] x = inputs(200);
     double rounded = error(weight, rounded(weight, bits, group == 0 ? -1 : group), x);
-    for (boolean actOrder : new boolean[] {false, true}) {
-      GptqRounding.Recipe recipe =
-          new GptqRounding.Recipe(bits, group, false, actOrder, false, DAMP);
+    for (Order order : Order.values()) {
+      if (order == Order.ACT_GROUP_AWARE && group == 0) {
+        continue;
+      }
+      GptqRounding.Recipe recipe = new GptqRounding.Recipe(bits, group, false, order, false, DAMP);
       CodedWeight found = GptqRounding.quantize(weight, gram(x), recipe).weight();
       assertThat(error(weight, found, x)).isLessThan(rounded);
     }
@@ -283,7 +309,7 @@ class GptqTest {
   void threadsMakeNoDifference() {
     MatrixRows weight = weight(200, 150);
     GramMatrix gram = gram(inputs(150));
-    GptqRounding.Recipe recipe = new GptqRounding.Recipe(4, 32, true, true, false, DAMP);
+    GptqRounding.Recipe recipe = new GptqRounding.Recipe(4, 32, true, Order.DESC_ACT, false, DAMP);
     GptqRounding.Quantized one = in(1, weight, gram, recipe);
     GptqRounding.Quantized many = in(4, weight, gram, recipe);
     assertThat(many.weight().words()).isEqualTo(one.weight().words());
@@ -314,7 +340,8 @@ class GptqTest {
     for (int t = 0; t < TOKENS; t++) {
       x[t * 40 + 9] = 0;
     }
-    GptqRounding.Recipe recipe = new GptqRounding.Recipe(4, 16, symmetric, true, false, DAMP);
+    GptqRounding.Recipe recipe =
+        new GptqRounding.Recipe(4, 16, symmetric, Order.DESC_ACT, false, DAMP);
     CodedWeight found = GptqRounding.quantize(weight, gram(x), recipe).weight();
     float[] row = new float[40];
     for (int r = 0; r < 4; r++) {
@@ -347,7 +374,7 @@ class GptqTest {
     float[] x = inputs(64);
     GramMatrix few = new GramMatrix(64);
     few.add(x, 10);
-    GptqRounding.Recipe undamped = new GptqRounding.Recipe(4, 0, false, false, false, 0);
+    GptqRounding.Recipe undamped = new GptqRounding.Recipe(4, 0, false, Order.NATURAL, false, 0);
     assertThat(GptqRounding.quantize(weight(2, 64), few, undamped).damp()).isEqualTo(0.01);
     assertThat(GptqRounding.quantize(weight(2, 64), gram(x), undamped).damp()).isZero();
   }
