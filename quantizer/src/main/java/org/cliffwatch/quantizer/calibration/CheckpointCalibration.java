@@ -18,7 +18,7 @@ public final class CheckpointCalibration {
    * Raised by every change after which equal inputs may be found to be others: cutting text, the
    * schemes' arithmetic.
    */
-  public static final int VERSION = 1;
+  public static final int VERSION = 2;
 
   private CheckpointCalibration() {}
 

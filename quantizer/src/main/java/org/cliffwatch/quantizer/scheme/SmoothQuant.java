@@ -2,13 +2,16 @@ package org.cliffwatch.quantizer.scheme;
 
 import java.util.Arrays;
 import java.util.Set;
+import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 
 /**
  * SmoothQuant (Xiao et al. 2023; {@code smoothquant/smooth.py}): what a norm gives is divided, and
  * the columns of all linear layers that read it multiplied, by {@code s_j = max|x_j|^α /
- * max|W_j|^(1 − α)}, 10⁻⁵ at least, before both are quantized to int8. Layers behind no norm are
- * quantized as they are.
+ * max|W_j|^(1 − α)}, 10⁻⁵ at least, before both are quantized to int8; each step rounded to the
+ * compute type, exponents too, as smooth.py and torch on a CPU do it in a model's own. Layers
+ * behind no norm are quantized as they are.
  *
  * <p>Options: {@code alpha}, 0.5 by default; {@code strategy}, a scale for every {@code channel} of
  * a weight (default) or for the whole {@code tensor}; {@code activation_scheme}, a scale a token
@@ -64,7 +67,7 @@ final class SmoothQuant implements Scheme {
     Recipe recipe = Recipe.of(precision);
     for (CalibrationBlock.Foldable norm : block.foldables()) {
       if (norm.isNorm()) {
-        findings.fold(norm, factors(norm, recipe.alpha()));
+        findings.fold(norm, factors(norm, recipe.alpha(), precision.compute()));
       }
     }
     if (recipe.inputs() == ActivationScheme.STATIC) {
@@ -72,22 +75,36 @@ final class SmoothQuant implements Scheme {
     }
   }
 
-  private static float[] factors(CalibrationBlock.Foldable norm, float alpha) {
-    float[] inputs = norm.inputs().largest();
+  private static float[] factors(CalibrationBlock.Foldable norm, float alpha, FloatType type) {
+    float smallest = type.round(SMALLEST);
+    float exponent = type.round(alpha);
+    float rest = type.round((float) (1 - Double.parseDouble(Float.toString(alpha))));
+    float[] inputs = type.rounded(norm.inputs().largest());
     float[] weights = new float[inputs.length];
-    Arrays.fill(weights, SMALLEST);
+    Arrays.fill(weights, smallest);
     float[] row = new float[inputs.length];
     for (CalibrationBlock.Layer consumer : norm.consumers()) {
       for (int r = 0; r < consumer.weight().rows(); r++) {
         consumer.weight().row(r, row);
         for (int c = 0; c < row.length; c++) {
-          weights[c] = Math.max(weights[c], Math.abs(row[c]));
+          weights[c] = Math.max(weights[c], Math.abs(type.round(row[c])));
         }
       }
     }
     float[] s = new float[inputs.length];
     for (int c = 0; c < s.length; c++) {
-      s[c] = Math.max(SMALLEST, power(inputs[c], alpha) / power(weights[c], 1 - alpha));
+      float quotient = type.round(power(inputs[c], exponent)) / type.round(power(weights[c], rest));
+      s[c] = Math.max(smallest, type.round(quotient));
+      if (!Float.isFinite(s[c])) {
+        throw new InvalidInputException(
+            "%s: channel %s: found inputs up to %s and weights up to %s, expected a factor that %s holds"
+                .formatted(
+                    norm.producer(),
+                    c,
+                    norm.inputs().largest()[c],
+                    weights[c],
+                    Options.spelled(type)));
+      }
     }
     return s;
   }
@@ -100,7 +117,8 @@ final class SmoothQuant implements Scheme {
   @Override
   public LinearForm prepare(WeightRows weight, Precision precision) {
     Recipe recipe = Recipe.of(precision);
-    CalibratedWeight calibrated = CalibratedWeight.of(weight, precision);
+    WeightRows calibrated =
+        new LinearForm.RoundedRows(CalibratedWeight.of(weight, precision), precision.compute());
     RowQuantizer inputs =
         recipe.inputs() == ActivationScheme.STATIC
             ? ActivationScheme.fixed(Element.INT8_SYMMETRIC, weight, precision)

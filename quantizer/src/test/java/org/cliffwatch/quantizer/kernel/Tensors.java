@@ -47,6 +47,13 @@ public final class Tensors {
     return values;
   }
 
+  public long[] longs(String name) {
+    ByteBuffer bytes = bytes(name);
+    long[] values = new long[bytes.remaining() / Long.BYTES];
+    bytes.asLongBuffer().get(values);
+    return values;
+  }
+
   /** Numbers of any type, widened; bytes are signed. */
   public float[] numbers(String name) {
     ByteBuffer bytes = bytes(name);

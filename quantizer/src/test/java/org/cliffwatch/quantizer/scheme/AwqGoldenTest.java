@@ -7,11 +7,15 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
+import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.assertj.core.data.Offset;
 import org.cliffwatch.quantizer.Shared;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
@@ -39,6 +43,9 @@ class AwqGoldenTest {
    * processor's products may move a few more.
    */
   private static final int TIES = 12;
+
+  /** Of a normalized output: float32 sums in other orders. */
+  private static final double BLOCK = 1e-5;
 
   private static final int GROUP = 32;
 
@@ -123,25 +130,42 @@ class AwqGoldenTest {
     }
   }
 
-  private Findings found(Tensors golden) throws IOException {
+  /**
+   * Writes a checkpoint of equal blocks.
+   *
+   * @param weight of a block: {@code mlp.up_proj} → tensor of the golden file; norms too
+   */
+  private void write(Tensors golden, int blocks, UnaryOperator<String> weight) throws IOException {
     Files.writeString(
         folder.resolve("config.json"),
         """
         {"model_type": "llama", "hidden_size": 64, "intermediate_size": 128,
-         "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 4,
+         "num_hidden_layers": %s, "num_attention_heads": 4, "num_key_value_heads": 4,
          "vocab_size": 512, "hidden_act": "silu", "max_position_embeddings": 128,
          "rms_norm_eps": 1e-05, "rope_theta": 10000.0, "tie_word_embeddings": true}
-        """);
+        """
+            .formatted(blocks));
     Map<String, TestTensor> tensors = new LinkedHashMap<>();
     tensors.put("model.embed_tokens.weight", tensor(golden.numbers("x"), 512, 64));
     float[] ones = new float[64];
     Arrays.fill(ones, 1);
     tensors.put("model.norm.weight", tensor(ones, 64));
-    for (String norm : List.of("input_layernorm", "post_attention_layernorm")) {
-      put(golden, tensors, norm + ".weight");
+    List<String> names =
+        Stream.concat(
+                Stream.of("input_layernorm", "post_attention_layernorm"), LAYERS.values().stream())
+            .toList();
+    for (int block = 0; block < blocks; block++) {
+      for (String name : names) {
+        String from = weight.apply(name);
+        tensors.put(
+            "model.layers." + block + "." + name + ".weight",
+            tensor(golden.floats(from), golden.shape(from)));
+      }
     }
-    LAYERS.values().forEach(layer -> put(golden, tensors, layer + ".weight"));
     TestTensor.write(folder.resolve("model.safetensors"), tensors);
+  }
+
+  private <T> T calibrating(Function<Calibrator, T> work) throws IOException {
     List<int[]> samples =
         IntStream.range(0, 4)
             .mapToObj(s -> IntStream.range(128 * s, 128 * (s + 1)).toArray())
@@ -150,14 +174,75 @@ class AwqGoldenTest {
         Calibrator calibrator =
             new Calibrator(
                 Inventory.of(checkpoint), Backends.open("onednn"), samples, 2, done -> {})) {
-      return calibrator.find(List.of(PRECISION)).get(PRECISION);
+      return work.apply(calibrator);
     }
   }
 
-  private static void put(Tensors golden, Map<String, TestTensor> tensors, String name) {
-    tensors.put(
-        "model.layers.0." + name,
-        tensor(golden.floats("before." + name), golden.shape("before." + name)));
+  /**
+   * What the first block gives, seen as what the second's norm makes of it: before and after.
+   *
+   * @param weight as above
+   */
+  private void requireOutput(
+      Tensors golden, String output, String norm, UnaryOperator<String> weight) throws IOException {
+    write(golden, 2, weight);
+    List<float[]> seen = new ArrayList<>();
+    calibrating(
+        calibrator -> {
+          calibrator.observe(new FirstInputs("layers.1.query", seen));
+          return null;
+        });
+    float[] given = golden.floats(output);
+    float[] gain = golden.floats(norm);
+    for (int t = 0; t < 4; t++) {
+      double squares = 0;
+      for (int c = 0; c < 64; c++) {
+        squares += Math.pow(given[64 * t + c], 2);
+      }
+      double factor = 1 / Math.sqrt(squares / 64 + 1e-5);
+      for (int c = 0; c < 64; c++) {
+        double expected = given[64 * t + c] * factor * gain[c];
+        assertThat((double) seen.get(0)[64 * (124 + t) + c])
+            .as("%s, position %s, channel %s", output, t, c)
+            .isCloseTo(expected, Offset.offset(BLOCK * Math.max(1, Math.abs(expected))));
+      }
+    }
+  }
+
+  /** The inputs of a layer, a sample after the other. */
+  private record FirstInputs(String layer, List<float[]> seen) implements Calibrator.Observer {
+    @Override
+    public void begin(int number, Map<String, float[]> gains) {}
+
+    @Override
+    public void inputs(String first, float[] x, int columns) {
+      if (first.equals(layer)) {
+        seen.add(x.clone());
+      }
+    }
+
+    @Override
+    public void end(CalibrationBlock block) {}
+  }
+
+  @Test
+  void blockBeforeAndAfterGivesTheSameAsTheirs() throws IOException {
+    Tensors golden = golden();
+    requireOutput(
+        golden, "layer_out", "before.input_layernorm.weight", name -> "before." + name + ".weight");
+    requireOutput(
+        golden,
+        "final.layer_out",
+        "scaled.input_layernorm.weight",
+        name -> (name.endsWith("norm") ? "scaled." : "final.") + name + ".weight");
+    for (String norm : List.of("input_layernorm", "post_attention_layernorm")) {
+      float[] scaled = golden.floats("scaled." + norm + ".weight");
+      float[] before = golden.floats("before." + norm + ".weight");
+      float[] s = golden.floats("scale." + norm);
+      for (int c = 0; c < s.length; c++) {
+        assertThat(before[c] / s[c]).isEqualTo(scaled[c]);
+      }
+    }
   }
 
   private static TestTensor tensor(float[] values, int... shape) {
@@ -171,7 +256,9 @@ class AwqGoldenTest {
   @Test
   void findsItsScalesAndThresholds() throws IOException {
     Tensors golden = golden();
-    Findings findings = found(golden);
+    write(golden, 1, name -> "before." + name + ".weight");
+    Findings findings =
+        calibrating(calibrator -> calibrator.find(List.of(PRECISION)).get(PRECISION));
     for (Fold fold : FOLDS) {
       float[] expected = golden.floats("scale." + fold.golden());
       float[] s = findings.outputDivisor(name(fold.producer())).orElseThrow();

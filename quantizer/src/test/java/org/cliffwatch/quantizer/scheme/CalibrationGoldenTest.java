@@ -1,6 +1,9 @@
 package org.cliffwatch.quantizer.scheme;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.cliffwatch.quantizer.scheme.SchemeGolden.golden;
+import static org.cliffwatch.quantizer.scheme.SchemeGolden.rows;
 
 import java.io.IOException;
 import java.util.Arrays;
@@ -9,7 +12,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.IntConsumer;
 import org.assertj.core.data.Offset;
-import org.cliffwatch.quantizer.Shared;
+import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.Linear;
@@ -20,6 +23,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What schemes find in data, as the original implementations do. */
 @Tag("shared")
@@ -31,15 +35,6 @@ class CalibrationGoldenTest {
   private static final double PRODUCTS = 1e-5;
 
   private static final List<String> LAYERS = List.of("q", "k", "v");
-
-  private static Tensors golden(String file) throws IOException {
-    return new Tensors(Shared.path("golden/schemes/" + file + ".safetensors"));
-  }
-
-  private static WeightRows rows(Tensors golden, String name) {
-    int[] shape = golden.shape(name);
-    return new MatrixRows(name, shape[0], shape[1], golden.numbers(name));
-  }
 
   /** A norm and the linear layers behind it, given what the norm gives. */
   private record NormAndLayers(List<Layer> layers, InputStatistics inputs)
@@ -90,6 +85,7 @@ class CalibrationGoldenTest {
       Scheme scheme = Schemes.of(precision);
       InputStatistics inputs = new InputStatistics("q", columns, scheme.statistics(precision));
       inputs.add(h, rows);
+      assertThat(inputs.largest()).isEqualTo(golden.floats(before + "act_absmax"));
       List<CalibrationBlock.Layer> layers =
           LAYERS.stream()
               .map(name -> new CalibrationBlock.Layer(name, rows(golden, name + ".weight")))
@@ -130,6 +126,79 @@ class CalibrationGoldenTest {
     }
   }
 
+  /** Of a model in float16: each step rounded. */
+  @ParameterizedTest
+  @ValueSource(strings = {"0.5", "0.85"})
+  void smoothQuantInFloat16(String alpha) throws IOException {
+    Tensors golden = golden("smoothquant");
+    FloatType half = FloatType.FLOAT16;
+    Precision precision = new Precision("x", "smoothquant", 8, 8, half, Map.of("alpha", alpha));
+    Scheme scheme = Schemes.of(precision);
+    float[] h = golden.numbers("ln.fp16.h");
+    int[] shape = golden.shape("ln.fp16.h");
+    InputStatistics inputs = new InputStatistics("q", shape[1], scheme.statistics(precision));
+    inputs.add(h, shape[0]);
+    assertThat(inputs.largest()).isEqualTo(golden.floats("ln.fp16.act_absmax"));
+    List<CalibrationBlock.Layer> layers =
+        LAYERS.stream()
+            .map(
+                name ->
+                    new CalibrationBlock.Layer(
+                        name, new LinearForm.RoundedRows(rows(golden, name + ".weight"), half)))
+            .toList();
+    Findings findings = new Findings();
+    scheme.calibrate(new NormAndLayers(layers, inputs), precision, findings);
+    float[] divisor = findings.outputDivisor("norm").orElseThrow();
+    String after = "ln.fp16.a" + alpha + ".";
+    for (String part : List.of("norm.weight", "norm.bias")) {
+      requireUlp(
+          half.rounded(divided(half.rounded(golden.numbers(part)), divisor)),
+          golden.numbers(after + part));
+    }
+    for (CalibrationBlock.Layer layer : layers) {
+      WeightRows smoothed =
+          new LinearForm.RoundedRows(
+              new CalibratedWeight(layer.weight(), layer.name(), findings), half);
+      float[] all = golden.numbers(after + layer.name() + ".weight");
+      float[] row = new float[shape[1]];
+      for (int r = 0; r < smoothed.rows(); r++) {
+        smoothed.row(r, row);
+        requireUlp(row, Arrays.copyOfRange(all, r * row.length, (r + 1) * row.length));
+      }
+      LinearForm.IntegerProduct form =
+          (LinearForm.IntegerProduct)
+              scheme.prepare(
+                  new CalibratedWeight(layer.weight(), layer.name(), findings), precision);
+      assertThat(form.weight().codes()).isEqualTo(Vectorwise.quantize(smoothed, 8).codes());
+    }
+  }
+
+  private static void requireUlp(float[] found, float[] expected) {
+    for (int i = 0; i < expected.length; i++) {
+      assertThat((double) found[i])
+          .as("element %s", i)
+          .isCloseTo(expected[i], Offset.offset((double) FloatType.FLOAT16.ulp(expected[i])));
+    }
+  }
+
+  @Test
+  void aFactorThatFloat16DoesNotHoldIsNamed() {
+    Precision precision =
+        new Precision("x", "smoothquant", 8, 8, FloatType.FLOAT16, Map.of("alpha", "1"));
+    Scheme scheme = Schemes.of(precision);
+    InputStatistics inputs = new InputStatistics("q", 2, scheme.statistics(precision));
+    inputs.add(new float[] {1, 70000}, 1);
+    CalibrationBlock block =
+        new NormAndLayers(
+            List.of(new CalibrationBlock.Layer("q", new MatrixRows("q", 1, 2, new float[] {1, 1}))),
+            inputs);
+    assertThatThrownBy(() -> scheme.calibrate(block, precision, new Findings()))
+        .isInstanceOf(InvalidInputException.class)
+        .hasMessage(
+            "norm: channel 1: found inputs up to 70000.0 and weights up to 1.0, expected a factor"
+                + " that float16 holds");
+  }
+
   /** One scale for all inputs: torchao's of the whole call. */
   @Test
   void staticFp8() throws IOException {
@@ -153,6 +222,21 @@ class CalibrationGoldenTest {
         new NormAndLayers(List.of(new CalibrationBlock.Layer("w", weight)), inputs),
         precision,
         findings);
+    float scale = findings.numbers("w", Findings.INPUT_SCALE).orElseThrow()[0];
+    assertThat(scale).isEqualTo(golden.floats("linear.tensor.x_scale")[0]);
+    byte[] codes = golden.codes("linear.tensor.x_codes");
+    for (int i = 0; i < codes.length; i++) {
+      assertThat(Element.E4M3.code(Element.E4M3.round(x[i] / scale))).isEqualTo(codes[i]);
+    }
+    CodedWeight coded =
+        ((LinearForm.Coded) scheme.prepare(new CalibratedWeight(weight, "w", findings), precision))
+            .weight();
+    assertThat(coded.scale(0)).isEqualTo(golden.floats("linear.tensor.w_scale")[0]);
+    float[] values = SchemeGolden.values(coded);
+    byte[] weightCodes = golden.codes("linear.tensor.w_codes");
+    for (int i = 0; i < values.length; i++) {
+      assertThat(Element.E4M3.code(values[i])).isEqualTo(weightCodes[i]);
+    }
     float[] expected = golden.numbers("linear.tensor.scaled_mm");
     for (String backend : List.of("reference", "onednn")) {
       try (Linear linear =
