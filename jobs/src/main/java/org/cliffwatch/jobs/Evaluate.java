@@ -129,12 +129,6 @@ public final class Evaluate implements Callable<Integer> {
           data.print(Summary.of(evaluation.estimate(plan), spark.getConf()));
         }
         Report.warn(plan.warnings(), System.err);
-        int passes = evaluation.calibrationPasses(plan);
-        if (passes > 0) {
-          System.err.println(
-              "calibration: %s pass%s over checkpoints, beside this"
-                  .formatted(passes, passes == 1 ? "" : "es"));
-        }
         return ExitCode.DONE;
       }
       Evaluation.Outcome outcome = evaluation.run();

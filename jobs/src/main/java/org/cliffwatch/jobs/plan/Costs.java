@@ -96,11 +96,18 @@ public final class Costs implements Serializable {
     return (parameters * factor(precision) + PARAMETERS_A_TOKEN) / RATE * correction(precision);
   }
 
+  /** Tokens that go through a checkpoint in float32 for nothing but what they give its layers. */
+  public double calibration(FingerprintedCheckpoint checkpoint, double tokens) {
+    return tokens * (checkpoint.parameters() + PARAMETERS_A_TOKEN) / RATE * meanCorrection();
+  }
+
   private double correction(Precision precision) {
     Double own = corrections.get(precision.name());
-    return own != null
-        ? own
-        : corrections.values().stream().mapToDouble(Double::doubleValue).average().orElse(1);
+    return own != null ? own : meanCorrection();
+  }
+
+  private double meanCorrection() {
+    return corrections.values().stream().mapToDouble(Double::doubleValue).average().orElse(1);
   }
 
   /**

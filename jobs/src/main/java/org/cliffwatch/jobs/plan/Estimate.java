@@ -17,9 +17,24 @@ import org.cliffwatch.quantizer.scheme.Precision;
  * @param slots units that run at once
  * @param measured whether the time is by rates that earlier runs into this output measured
  * @param modelBytes native memory of the models that an executor's slots use at once, at most
+ * @param calibration what goes before scoring
  */
 public record Estimate(
-    double tokens, long read, double seconds, int slots, boolean measured, long modelBytes) {
+    double tokens,
+    long read,
+    double seconds,
+    int slots,
+    boolean measured,
+    long modelBytes,
+    Calibration calibration) {
+  /**
+   * What finding scales, factors and codes in text is expected to take.
+   *
+   * @param passes over checkpoints; 0: there is nothing to find
+   * @param seconds until the last ends
+   */
+  public record Calibration(int passes, double seconds) {}
+
   private static final long MIB = 1L << 20;
 
   /** Of an executor beside models: what Spark sets aside where nothing is said, and buffers. */
@@ -33,7 +48,12 @@ public record Estimate(
    * @param slotsAnExecutor units that run at once in one process
    */
   public static Estimate of(
-      List<Unit> units, Costs costs, Precision baseline, int slots, int slotsAnExecutor) {
+      List<Unit> units,
+      Costs costs,
+      Precision baseline,
+      int slots,
+      int slotsAnExecutor,
+      Calibration calibration) {
     double tokens = 0;
     long read = 0;
     Map<String, Long> models = new HashMap<>();
@@ -59,7 +79,13 @@ public record Estimate(
             .mapToLong(Long::longValue)
             .sum();
     return new Estimate(
-        tokens, read, Schedule.makespan(units, slots), slots, costs.isMeasured(), largest);
+        tokens,
+        read,
+        Schedule.makespan(units, slots),
+        slots,
+        costs.isMeasured(),
+        largest,
+        calibration);
   }
 
   /** MiB of {@code spark.executor.memoryOverhead} that hold those models. */

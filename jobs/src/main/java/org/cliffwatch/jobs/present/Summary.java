@@ -343,24 +343,36 @@ public final class Summary {
   /** What the plan takes, for {@code --dry-run}. */
   public static String of(Estimate estimate, SparkConf conf) {
     int cores = conf.getInt("spark.executor.cores", 1);
+    Estimate.Calibration calibration = estimate.calibration();
     return String.format(
         Locale.ROOT,
         """
 
         tokens    about %.3g
-        time      about %s on %d slots, by %s
+        time      about %s on %d slots, by %s%s
         reads     %s of checkpoints
         memory    %s of packed weights an executor of %d core%s at once: spark.executor.memoryOverhead=%dm
         """,
         estimate.tokens(),
-        DurationFormatUtils.formatDuration(Math.round(1000 * estimate.seconds()), "H:mm:ss"),
+        duration(estimate.seconds()),
         estimate.slots(),
         estimate.measured() ? "what earlier runs here measured" : "the rate of a usual CPU",
+        calibration.passes() == 0
+            ? ""
+            : "; before it calibration, %s pass%s over checkpoints in about %s"
+                .formatted(
+                    calibration.passes(),
+                    calibration.passes() == 1 ? "" : "es",
+                    duration(calibration.seconds())),
         bytes(estimate.read()),
         bytes(estimate.modelBytes()),
         cores,
         cores == 1 ? "" : "s",
         estimate.overheadMebibytes(cores));
+  }
+
+  private static String duration(double seconds) {
+    return DurationFormatUtils.formatDuration(Math.round(1000 * seconds), "H:mm:ss");
   }
 
   private static String bytes(long bytes) {

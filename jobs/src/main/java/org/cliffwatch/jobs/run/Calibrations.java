@@ -20,6 +20,8 @@ import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
 import org.cliffwatch.jobs.executor.LocalCheckpoints;
 import org.cliffwatch.jobs.plan.Cell;
+import org.cliffwatch.jobs.plan.Costs;
+import org.cliffwatch.jobs.plan.Estimate;
 import org.cliffwatch.jobs.plan.FingerprintedCheckpoint;
 import org.cliffwatch.jobs.plan.Plan;
 import org.cliffwatch.jobs.plan.Recipe;
@@ -73,6 +75,27 @@ final class Calibrations {
       FingerprintedCheckpoint checkpoint, HashedText text, List<Precision> precisions)
       implements Serializable {
     private static final long serialVersionUID = 1L;
+
+    /** Of the samples, at most. */
+    double tokens() {
+      Calibration calibration = Calibration.of(precisions.get(0));
+      int samples = calibration.samples() == null ? Calibration.MOST : calibration.samples();
+      return (double) samples * calibration.length();
+    }
+
+    /** How often those go through the checkpoint, about. */
+    double walks() {
+      double walks = follows(precisions.get(0)) ? 0 : 1;
+      for (Precision precision : precisions) {
+        walks += Schemes.of(precision).calibrationWalks(precision);
+      }
+      return walks;
+    }
+  }
+
+  /** Whether a precision looks at what its own quantization gives, for which it needs a pass. */
+  private static boolean follows(Precision precision) {
+    return Schemes.of(precision).quantizedBefore(precision) != QuantizedBefore.NOTHING;
   }
 
   /**
@@ -111,9 +134,22 @@ final class Calibrations {
     return refusals;
   }
 
-  /** How many passes {@link #make} would take. */
-  int count(List<Cell> cells) {
-    return passes(cells).size();
+  /** What {@link #make} would take. */
+  Estimate.Calibration estimate(List<Cell> cells, Costs costs) {
+    List<Pass> passes = passes(cells);
+    if (passes.isEmpty()) {
+      return new Estimate.Calibration(0, 0);
+    }
+    int threads = Scoring.threadsAPass(spark, passes.size());
+    double longest = 0;
+    double sum = 0;
+    for (Pass pass : passes) {
+      double seconds = costs.calibration(pass.checkpoint(), pass.tokens() * pass.walks());
+      longest = Math.max(longest, seconds / threads);
+      sum += seconds;
+    }
+    double atOnce = Math.max(1, Scoring.slots(spark) / threads) * threads;
+    return new Estimate.Calibration(passes.size(), Math.max(longest, sum / atOnce));
   }
 
   private List<Pass> passes(List<Cell> cells) {
@@ -134,14 +170,13 @@ final class Calibrations {
         continue;
       }
       String hash = precision.calibrationText().orElseThrow();
-      boolean isAlone = Schemes.of(precision).quantizedBefore(precision) != QuantizedBefore.NOTHING;
       passes
           .computeIfAbsent(
               new Shared(
                   checkpoint.identity(),
                   Calibration.of(precision),
                   hash,
-                  isAlone ? precision : null),
+                  follows(precision) ? precision : null),
               of ->
                   new Pass(
                       checkpoint,

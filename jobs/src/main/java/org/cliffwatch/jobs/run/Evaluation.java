@@ -123,11 +123,6 @@ public final class Evaluation {
                 .collect(Collectors.joining(", ")));
   }
 
-  /** Passes over checkpoints that calibration would take, which estimates do not count. */
-  public int calibrationPasses(Plan plan) {
-    return new Calibrations(spark, plan, output).count(Scoring.pending(plan, fresh));
-  }
-
   /** What running a plan is expected to take. */
   public Estimate estimate(Plan plan) {
     return new Scoring(spark, plan, output, runId, fresh, Map.of()).estimate();

@@ -123,7 +123,7 @@ final class Scoring {
     progress.start(
         pending.size(),
         units.stream().mapToDouble(Unit::cost).sum(),
-        estimate(units, costs).seconds());
+        estimate(units, costs, new Estimate.Calibration(0, 0)).seconds());
     String stopped;
     try (Underway underway = new Underway(spark.sc(), progress, true)) {
       UnitScorer scorer =
@@ -177,12 +177,19 @@ final class Scoring {
   /** What scoring is expected to take. */
   Estimate estimate() {
     Costs costs = costs();
-    return estimate(units(pending(plan, settings.fresh() != null), costs), costs);
+    List<Cell> pending = pending(plan, settings.fresh() != null);
+    Calibrations calibrations = new Calibrations(spark, plan, settings.output());
+    return estimate(units(pending, costs), costs, calibrations.estimate(pending, costs));
   }
 
-  private Estimate estimate(List<Unit> units, Costs costs) {
+  private Estimate estimate(List<Unit> units, Costs costs, Estimate.Calibration calibration) {
     return Estimate.of(
-        units, costs, settings.baseline(), slots(spark), slotsAnExecutor(spark.getConf()));
+        units,
+        costs,
+        settings.baseline(),
+        slots(spark),
+        slotsAnExecutor(spark.getConf()),
+        calibration);
   }
 
   private Costs costs() {

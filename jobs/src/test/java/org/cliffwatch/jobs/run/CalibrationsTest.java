@@ -2,6 +2,7 @@ package org.cliffwatch.jobs.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -19,6 +20,7 @@ import org.apache.spark.sql.SparkSession;
 import org.cliffwatch.jobs.ExitCode;
 import org.cliffwatch.jobs.TinyWorld;
 import org.cliffwatch.jobs.aggregate.SliceResult;
+import org.cliffwatch.jobs.plan.Estimate;
 import org.cliffwatch.jobs.sql.LocalSpark;
 import org.cliffwatch.jobs.suite.Suite;
 import org.cliffwatch.jobs.suite.SuiteException;
@@ -99,13 +101,40 @@ class CalibrationsTest {
 
   private Evaluation.Outcome evaluate(String... sets) {
     log.reset();
+    return evaluation(sets).run();
+  }
+
+  private Evaluation evaluation(String... sets) {
     return new Evaluation(
-            JavaSparkContext.fromSparkContext(session.sparkContext()),
-            suite(sets),
-            folder.resolve("out").toString(),
-            false,
-            new PrintStream(log, true, StandardCharsets.UTF_8))
-        .run();
+        JavaSparkContext.fromSparkContext(session.sparkContext()),
+        suite(sets),
+        folder.resolve("out").toString(),
+        false,
+        new PrintStream(log, true, StandardCharsets.UTF_8));
+  }
+
+  private Estimate.Calibration estimate(String... sets) {
+    Evaluation evaluation = evaluation(sets);
+    return evaluation.estimate(evaluation.plan()).calibration();
+  }
+
+  /** By how often the text is expected to go through the checkpoint. */
+  @Test
+  void estimatesTellWhatCalibrationTakes() {
+    Estimate.Calibration usual = estimate();
+    assertThat(usual.passes()).isEqualTo(1);
+    assertThat(usual.seconds()).isPositive();
+    String gptq =
+        "{name: gptq, scheme: gptq, weight_bits: 4, activation_bits: 32, compute: float32,"
+            + " calibration_length: 8, group: -1%s}";
+    Estimate.Calibration blocks = estimate("precisions=[fp32, " + gptq.formatted("") + "]");
+    assertThat(blocks.passes()).isEqualTo(1);
+    assertThat(blocks.seconds()).isCloseTo(2 * usual.seconds(), withinPercentage(1));
+    Estimate.Calibration layers =
+        estimate("precisions=[fp32, " + gptq.formatted(", true_sequential: true") + "]");
+    assertThat(layers.seconds()).isCloseTo(5 * usual.seconds(), withinPercentage(1));
+    evaluate();
+    assertThat(estimate()).isEqualTo(new Estimate.Calibration(0, 0));
   }
 
   private List<Path> files() throws IOException {

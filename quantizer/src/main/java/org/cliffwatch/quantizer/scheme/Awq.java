@@ -81,6 +81,12 @@ final class Awq implements Scheme {
     return Set.of(Statistic.MEAN_MAGNITUDE, Statistic.ROWS);
   }
 
+  /** All ratios, of which most are given up early, and clipping. */
+  @Override
+  public double calibrationWalks(Precision precision) {
+    return RATIOS;
+  }
+
   @Override
   public void calibrate(CalibrationBlock block, Precision precision, Findings findings) {
     Recipe recipe = Recipe.of(precision);

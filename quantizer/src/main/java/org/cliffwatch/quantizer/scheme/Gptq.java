@@ -91,6 +91,12 @@ final class Gptq implements Scheme {
     return recipe(precision).isTrueSequential() ? QuantizedBefore.LAYERS : QuantizedBefore.BLOCKS;
   }
 
+  /** To be looked at, before each part of a block or all at once, and on to the next block. */
+  @Override
+  public double calibrationWalks(Precision precision) {
+    return recipe(precision).isTrueSequential() ? 5 : 2;
+  }
+
   @Override
   public void calibrate(CalibrationBlock block, Precision precision, Findings findings) {
     GptqRounding.Recipe recipe = rounding(precision);

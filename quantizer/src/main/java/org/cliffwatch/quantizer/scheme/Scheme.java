@@ -56,6 +56,14 @@ public interface Scheme {
   }
 
   /**
+   * How often calibration text goes through a model for this alone, about, beside the once that
+   * schemes which look at the checkpoint's own inputs share: what it is expected to cost.
+   */
+  default double calibrationWalks(Precision precision) {
+    return 0;
+  }
+
+  /**
    * Finds what {@link #prepare} needs of a block. What is put in for a layer is part of its weight
    * there, which is a {@link CalibratedWeight}.
    *
