@@ -3,6 +3,7 @@ package org.cliffwatch.quantizer.checkpoint;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -155,6 +156,21 @@ public final class Checkpoint implements AutoCloseable {
           path + ": tensor " + name + ": missing among " + open().size() + " tensors");
     }
     return tensor;
+  }
+
+  /**
+   * What its weight files say of themselves, {@code __metadata__} of safetensors; where several say
+   * something, the first of them. Of GGUF nothing.
+   */
+  public Map<String, String> metadata() {
+    Map<String, String> metadata = new LinkedHashMap<>();
+    if (Files.isDirectory(path)) {
+      open().values().stream()
+          .map(StoredTensor::file)
+          .distinct()
+          .forEach(file -> SafetensorsFile.metadata(file).forEach(metadata::putIfAbsent));
+    }
+    return metadata;
   }
 
   /**

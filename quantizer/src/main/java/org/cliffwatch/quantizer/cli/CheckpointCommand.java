@@ -16,6 +16,7 @@ import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.checkpoint.StoredTensor;
 import org.cliffwatch.quantizer.model.Architecture;
 import org.cliffwatch.quantizer.model.Inventory;
+import org.cliffwatch.quantizer.outliers.OutlierPlanting;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.quantizer.tokenizer.Tokenizer;
 import picocli.CommandLine.Command;
@@ -108,6 +109,10 @@ public final class CheckpointCommand implements Callable<Integer> {
           if (!inventory.ignoredFields().isEmpty()) {
             facts.put("ignored_fields", inventory.ignoredFields());
           }
+        }
+        String planted = checkpoint.metadata().get(OutlierPlanting.METADATA);
+        if (planted != null) {
+          facts.put(OutlierPlanting.METADATA, planted);
         }
         long bytes = tensors(checkpoint, inventory);
         tokenizer(checkpoint, inventory);

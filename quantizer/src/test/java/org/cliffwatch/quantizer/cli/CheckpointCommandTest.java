@@ -156,6 +156,10 @@ class CheckpointCommandTest {
         .containsPattern("seed +1\n");
     assertThat(to.resolve("tokenizer.json")).hasSameBinaryContentAs(from.resolve("tokenizer.json"));
     assertThat(run("inspect", to.toString())).isZero();
+    assertThat(output)
+        .containsPattern("planted outliers +\\{\"channels\": .*\"factor\": 16, \"seed\": 1\\}\n");
+    assertThat(run("inspect", from.toString())).isZero();
+    assertThat(output).doesNotContain("planted");
     assertThat(run("plant-outliers", from.toString(), to.toString(), "--factor=2"))
         .isEqualTo(Launcher.BAD_INPUT);
     String everyChannel = folder.resolve("every").toString();
