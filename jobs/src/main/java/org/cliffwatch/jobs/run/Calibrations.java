@@ -6,15 +6,20 @@ import java.io.Serializable;
 import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Collectors;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
@@ -30,16 +35,19 @@ import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.quantizer.InvalidInputException;
 import org.cliffwatch.quantizer.calibration.CalibrationText;
 import org.cliffwatch.quantizer.calibration.CheckpointCalibration;
+import org.cliffwatch.quantizer.calibration.CheckpointCalibration.Part;
 import org.cliffwatch.quantizer.calibration.FindingsFile;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.scheme.Calibration;
 import org.cliffwatch.quantizer.scheme.Findings;
+import org.cliffwatch.quantizer.scheme.InputStatistics;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.QuantizedBefore;
 import org.cliffwatch.quantizer.scheme.Schemes;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import scala.Tuple2;
 
 /**
  * Checkpoints × precisions that look at text → files of what they find in it, in the output's
@@ -48,8 +56,11 @@ import org.slf4j.LoggerFactory;
  *
  * <p>One Spark task a checkpoint and pass: precisions that can share one do ({@link
  * org.cliffwatch.quantizer.model.Calibrator}). Each costs about samples · length tokens of scoring
- * in float32 a pass, and one file a precision; nothing of it passes the driver. On the heap a pass
- * keeps what the Calibrator says; where that is too much, its precisions fail and the others go on.
+ * in float32 a pass, and one file a precision; nothing of it passes the driver. Where executors
+ * would be left idle, the samples of a pass that {@linkplain CheckpointCalibration#isDivisible can
+ * be divided} are, a task a part, and a shuffle brings what they saw to the task that joins it: a
+ * float an input of every layer. On the heap a pass keeps what the Calibrator says; where that is
+ * too much, its precisions fail and the others go on.
  */
 final class Calibrations {
   private static final Logger LOG = LoggerFactory.getLogger(Calibrations.class);
@@ -109,13 +120,19 @@ final class Calibrations {
       return Map.of();
     }
     int precisions = passes.stream().mapToInt(pass -> pass.precisions().size()).sum();
+    int parts = Scoring.executorsAPass(spark, passes.size());
+    List<Pass> whole = passes.stream().filter(pass -> parts(pass, parts) == 1).toList();
+    List<Pass> divided = passes.stream().filter(pass -> parts(pass, parts) > 1).toList();
     progress.line(
-        "calibrating %s precision%s in %s pass%s over checkpoints"
+        "calibrating %s precision%s in %s pass%s over checkpoints%s"
             .formatted(
                 precisions,
                 precisions == 1 ? "" : "s",
                 passes.size(),
-                passes.size() == 1 ? "" : "es"));
+                passes.size() == 1 ? "" : "es",
+                divided.isEmpty()
+                    ? ""
+                    : ", %s of them in %s parts".formatted(divided.size(), parts)));
     spark.sc().setJobDescription("calibration");
     Map<String, String> refusals = new HashMap<>();
     progress.startCalibration(passes.size());
@@ -127,11 +144,35 @@ final class Calibrations {
               Scoring.threadsAPass(spark, passes.size()),
               underway.counters(),
               spark.broadcast(new SerializableConfiguration(spark.hadoopConfiguration())));
-      spark.parallelize(passes, passes.size()).map(task::run).collect().forEach(refusals::putAll);
+      JavaRDD<Map<String, String>> made =
+          spark.parallelize(whole, Math.max(1, whole.size())).map(task::run);
+      if (!divided.isEmpty()) {
+        made = made.union(divided(task, divided, parts));
+      }
+      made.collect().forEach(refusals::putAll);
     } finally {
       progress.end();
     }
     return refusals;
+  }
+
+  /** Into how many a pass is divided. */
+  private static int parts(Pass pass, int parts) {
+    return CheckpointCalibration.isDivisible(pass.precisions()) ? parts : 1;
+  }
+
+  private JavaRDD<Map<String, String>> divided(Task task, List<Pass> passes, int parts) {
+    List<Tuple2<Integer, Part>> all = new ArrayList<>();
+    for (int p = 0; p < passes.size(); p++) {
+      for (int part = 0; part < parts; part++) {
+        all.add(new Tuple2<>(p, new Part(part, parts)));
+      }
+    }
+    return spark
+        .parallelizePairs(all, all.size())
+        .mapToPair(each -> new Tuple2<>(each._1(), task.look(passes.get(each._1()), each._2())))
+        .groupByKey(passes.size())
+        .map(each -> task.join(passes.get(each._1()), each._2()));
   }
 
   /** What {@link #make} would take. */
@@ -141,11 +182,12 @@ final class Calibrations {
       return new Estimate.Calibration(0, 0);
     }
     int threads = Scoring.threadsAPass(spark, passes.size());
+    int parts = Scoring.executorsAPass(spark, passes.size());
     double longest = 0;
     double sum = 0;
     for (Pass pass : passes) {
       double seconds = costs.calibration(pass.checkpoint(), pass.tokens() * pass.walks());
-      longest = Math.max(longest, seconds / threads);
+      longest = Math.max(longest, seconds / threads / parts(pass, parts));
       sum += seconds;
     }
     double atOnce = Math.max(1, Scoring.slots(spark) / threads) * threads;
@@ -202,6 +244,17 @@ final class Calibrations {
     }
   }
 
+  /**
+   * What a part of a pass's text has shown.
+   *
+   * @param inputs null: nothing, and {@code refusals} say why
+   */
+  private record Seen(
+      int part, SortedMap<String, InputStatistics> inputs, Map<String, String> refusals)
+      implements Serializable {
+    private static final long serialVersionUID = 1L;
+  }
+
   /** Runs on an executor. */
   private record Task(
       String output,
@@ -214,8 +267,73 @@ final class Calibrations {
 
     /** Why what was not made was not, by its key. */
     Map<String, String> run(Pass pass) {
-      try {
-        make(pass);
+      return attempt(
+          pass,
+          (checkpoint, text) ->
+              write(
+                  pass,
+                  CheckpointCalibration.find(
+                      checkpoint,
+                      pass.precisions(),
+                      text,
+                      Backends.openKernel(kernel),
+                      threads,
+                      share -> counters.scored(0, share))));
+    }
+
+    /** What a part of the text shows, or why it shows nothing. */
+    Seen look(Pass pass, Part part) {
+      AtomicReference<SortedMap<String, InputStatistics>> inputs = new AtomicReference<>();
+      Map<String, String> refusals =
+          attempt(
+              pass,
+              (checkpoint, text) ->
+                  inputs.set(
+                      CheckpointCalibration.look(
+                          checkpoint,
+                          pass.precisions(),
+                          text,
+                          part,
+                          Backends.openKernel(kernel),
+                          threads,
+                          share -> counters.scored(0, share / part.of()))));
+      return new Seen(part.number(), inputs.get(), refusals);
+    }
+
+    /** As {@link #run}, once all of the text was looked at. */
+    Map<String, String> join(Pass pass, Iterable<Seen> seen) {
+      List<Seen> parts = new ArrayList<>();
+      seen.forEach(parts::add);
+      parts.sort(Comparator.comparingInt(Seen::part));
+      for (Seen part : parts) {
+        if (part.inputs() == null) {
+          return part.refusals();
+        }
+      }
+      return attempt(
+          pass,
+          (checkpoint, text) ->
+              write(
+                  pass,
+                  CheckpointCalibration.find(
+                      checkpoint,
+                      pass.precisions(),
+                      text,
+                      parts.stream().map(Seen::inputs).toList(),
+                      Backends.openKernel(kernel))));
+    }
+
+    /** What is done with a pass's checkpoint and text. */
+    private interface Work {
+      void with(Checkpoint checkpoint, CalibrationText text) throws IOException;
+    }
+
+    /** Why something was not done; empty if it was. */
+    private Map<String, String> attempt(Pass pass, Work work) {
+      Configuration configuration = hadoop.value().value();
+      try (Checkpoint checkpoint =
+          new LocalCheckpoints(configuration).open(pass.checkpoint().checkpoint().uri())) {
+        work.with(checkpoint, pass.text().read(configuration));
         return Map.of();
       } catch (IOException | RuntimeException | OutOfMemoryError e) {
         LOG.warn("calibration of {}", pass.checkpoint().checkpoint(), e);
@@ -230,28 +348,16 @@ final class Calibrations {
       }
     }
 
-    private void make(Pass pass) throws IOException {
+    private void write(Pass pass, Map<Precision, Findings> found) throws IOException {
       Tables tables = new Tables(new Path(output), hadoop.value().value());
-      CalibrationText text = pass.text().read(hadoop.value().value());
-      try (Checkpoint checkpoint =
-          new LocalCheckpoints(hadoop.value().value()).open(pass.checkpoint().checkpoint().uri())) {
-        Map<Precision, Findings> found =
-            CheckpointCalibration.find(
-                checkpoint,
-                pass.precisions(),
-                text,
-                Backends.openKernel(kernel),
-                threads,
-                share -> counters.scored(0, share));
-        for (Map.Entry<Precision, Findings> each : found.entrySet()) {
-          String key = Recipe.calibrationKey(pass.checkpoint().identity(), each.getKey(), kernel);
-          java.nio.file.Path local = Files.createTempFile("cliffwatch-calibration", ".safetensors");
-          try {
-            FindingsFile.write(local, each.getValue(), description(pass, each.getKey()));
-            tables.upload(local, tables.calibration(key));
-          } finally {
-            Files.deleteIfExists(local);
-          }
+      for (Map.Entry<Precision, Findings> each : found.entrySet()) {
+        String key = Recipe.calibrationKey(pass.checkpoint().identity(), each.getKey(), kernel);
+        java.nio.file.Path local = Files.createTempFile("cliffwatch-calibration", ".safetensors");
+        try {
+          FindingsFile.write(local, each.getValue(), description(pass, each.getKey()));
+          tables.upload(local, tables.calibration(key));
+        } finally {
+          Files.deleteIfExists(local);
         }
       }
     }

@@ -28,6 +28,9 @@ final class Progress {
   private double expectedSeconds;
   private String shown = "";
 
+  /** The last line, where it is no terminal. */
+  private String printed = "";
+
   Progress(PrintStream out) {
     this(out, System.console() != null);
   }
@@ -49,6 +52,7 @@ final class Progress {
   synchronized void start(int cellsToScore, double workToDo, double expected) {
     started = System.nanoTime();
     lastPrinted = started;
+    printed = "";
     workDone = 0;
     workUnderway = 0;
     cells = cellsToScore;
@@ -93,8 +97,9 @@ final class Progress {
     if (terminal) {
       out.print(CLEAR + shown);
       out.flush();
-    } else if (System.nanoTime() - lastPrinted > QUIET_NANOS || whole) {
+    } else if (System.nanoTime() - lastPrinted > QUIET_NANOS || (whole && !shown.equals(printed))) {
       lastPrinted = System.nanoTime();
+      printed = shown;
       out.print(shown + "\n");
       out.flush();
     }

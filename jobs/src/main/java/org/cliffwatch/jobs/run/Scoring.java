@@ -249,6 +249,11 @@ final class Scoring {
     return Math.min(own, spark.sc().isLocal() ? slots(spark) : slotsAnExecutor(spark.getConf()));
   }
 
+  /** Executors that each of so many passes can have, with {@link #threadsAPass} threads on each. */
+  static int executorsAPass(JavaSparkContext spark, int passes) {
+    return Math.max(1, slots(spark) / passes / threadsAPass(spark, passes));
+  }
+
   private List<Visit> visits(List<Cell> pending) {
     record Key(FingerprintedCheckpoint checkpoint, Precision precision) {}
     Set<String> started = files.started();

@@ -3,6 +3,7 @@ package org.cliffwatch.jobs.run;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -14,6 +15,7 @@ import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.ExceptionFailure;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -45,7 +47,14 @@ class ClusterTest {
   void clusterWithAKilledExecutorGivesTheBitsOfOneProcess() throws IOException {
     TinyWorld.checkpoint(folder.resolve("tiny"), 1);
     Files.write(folder.resolve("copa.jsonl"), TinyWorld.copaLines(60));
-    Suite suite = suite("shard_items: 5");
+    Files.write(folder.resolve("text.jsonl"), TinyWorld.lambadaLines(40));
+    Suite suite =
+        suite(
+            "shard_items: 5",
+            "calibration=" + folder.resolve("text.jsonl"),
+            "precisions=[fp32, w8a8, {name: static, scheme: fp8, weight_bits: 8,"
+                + " activation_bits: 8, compute: float32, activation_scheme: static,"
+                + " calibration_length: 8}]");
     try (SparkSession session =
         StandaloneCluster.sessionBuilder().master("local[1]").getOrCreate()) {
       evaluate(session, suite, "one");
@@ -56,12 +65,25 @@ class ClusterTest {
       CompletableFuture<Void> killer =
           CompletableFuture.runAsync(
               () -> killed.set(cluster.killOneOnce(() -> hasParquet(folder.resolve("many")))));
-      evaluate(session, suite, "many");
+      assertThat(evaluate(session, suite, "many"))
+          .contains("calibrating 1 precision in 1 pass over checkpoints, 1 of them in 2 parts");
       killer.join();
     }
     assertThat(killed).isTrue();
-    for (String precision : List.of("fp32", "w8a8")) {
+    for (String precision : List.of("fp32", "w8a8", "static")) {
       assertThat(scores("many", precision)).hasSize(60).isEqualTo(scores("one", precision));
+    }
+    assertThat(calibration("many"))
+        .as("found by both executors, half of the text each")
+        .hasSameBinaryContentAs(calibration("one"));
+  }
+
+  private Path calibration(String output) throws IOException {
+    try (Stream<Path> files = Files.list(folder.resolve(output).resolve("calibration"))) {
+      return files
+          .filter(file -> !file.getFileName().toString().startsWith("."))
+          .findFirst()
+          .orElseThrow();
     }
   }
 
@@ -192,16 +214,20 @@ class ClusterTest {
     }
   }
 
-  private void evaluate(SparkSession session, Suite suite, String output) {
+  /** What was told meanwhile. */
+  private String evaluate(SparkSession session, Suite suite, String output) {
+    ByteArrayOutputStream told = new ByteArrayOutputStream();
     Evaluation.Outcome outcome =
         new Evaluation(
                 JavaSparkContext.fromSparkContext(session.sparkContext()),
                 suite,
                 folder.resolve(output).toString(),
                 false,
-                new PrintStream(System.err, true, StandardCharsets.UTF_8))
+                new PrintStream(told, true, StandardCharsets.UTF_8))
             .run();
+    System.err.print(told.toString(StandardCharsets.UTF_8));
     assertThat(outcome.exitCode()).isEqualTo(ExitCode.DONE);
+    return told.toString(StandardCharsets.UTF_8);
   }
 
   private List<ScoreRow> scores(String output, String precision) throws IOException {

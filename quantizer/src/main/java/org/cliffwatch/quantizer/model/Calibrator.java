@@ -9,6 +9,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -16,6 +18,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.function.DoubleConsumer;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
@@ -32,6 +35,7 @@ import org.cliffwatch.quantizer.kernel.WeightRows;
 import org.cliffwatch.quantizer.scheme.CalibratedWeight;
 import org.cliffwatch.quantizer.scheme.CalibrationBlock;
 import org.cliffwatch.quantizer.scheme.Findings;
+import org.cliffwatch.quantizer.scheme.InputStatistics;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.QuantizedBefore;
 import org.cliffwatch.quantizer.scheme.Scheme;
@@ -109,6 +113,45 @@ public final class Calibrator implements AutoCloseable {
     return findings;
   }
 
+  /**
+   * What the samples give the layers of all blocks, by the first of layers that share an input:
+   * {@link Statistic#LARGEST}. Those of several parts of a text can be {@linkplain
+   * InputStatistics#join joined}.
+   *
+   * @throws InvalidInputException when weights or activations cannot be used, naming them
+   */
+  public SortedMap<String, InputStatistics> largest() {
+    SortedMap<String, InputStatistics> all = new TreeMap<>();
+    embed();
+    eachBlock(
+        Set.of(Statistic.LARGEST),
+        1,
+        block -> {
+          block.observe(true, null);
+          all.putAll(block.inputs());
+        });
+    return all;
+  }
+
+  /**
+   * Calibrates precisions that ask for no more than {@link #largest} has found.
+   *
+   * @throws InvalidInputException when weights cannot be used, naming them
+   */
+  public Map<Precision, Findings> find(
+      List<Precision> precisions, Map<String, InputStatistics> largest) {
+    Map<Precision, Findings> findings = new LinkedHashMap<>();
+    precisions.forEach(precision -> findings.put(precision, new Findings()));
+    eachBlock(
+        Set.of(Statistic.LARGEST),
+        1,
+        block -> {
+          block.take(largest);
+          calibrate(block, findings);
+        });
+    return findings;
+  }
+
   /** Is shown the checkpoint's own blocks, one after another, on the thread that asked. */
   public interface Observer {
     /**
@@ -157,14 +200,27 @@ public final class Calibrator implements AutoCloseable {
     Set<Statistic> wanted = EnumSet.noneOf(Statistic.class);
     findings.keySet().forEach(each -> wanted.addAll(Schemes.of(each).statistics(each)));
     embed();
+    eachBlock(
+        wanted,
+        share,
+        block -> {
+          block.observe(true, null);
+          calibrate(block, findings);
+        });
+  }
+
+  private void eachBlock(Set<Statistic> wanted, double share, Consumer<ObservedBlock> work) {
     for (int i = 0; i < architecture.layers(); i++) {
       try (ObservedBlock block = new ObservedBlock(this, i, inMemory(i), wanted)) {
-        block.observe(true, null);
-        findings.forEach(
-            (precision, found) -> Schemes.of(precision).calibrate(block, precision, found));
+        work.accept(block);
       }
       progress.accept(share / architecture.layers());
     }
+  }
+
+  private static void calibrate(ObservedBlock block, Map<Precision, Findings> findings) {
+    findings.forEach(
+        (precision, found) -> Schemes.of(precision).calibrate(block, precision, found));
   }
 
   /**

@@ -2,6 +2,7 @@ package org.cliffwatch.quantizer.model;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
@@ -150,6 +151,16 @@ final class ObservedBlock implements CalibrationBlock, AutoCloseable {
                     observer.inputs(name, x, statistics.columns());
                   }
                 }));
+  }
+
+  /** What has been observed, by the first of layers that share an input. */
+  Map<String, InputStatistics> inputs() {
+    return Collections.unmodifiableMap(inputs);
+  }
+
+  /** Takes what others have observed for its own. */
+  void take(Map<String, InputStatistics> observed) {
+    inputs.replaceAll((name, own) -> observed.get(name));
   }
 
   /** Of layers that share an input, by the first of them; a router's is that of its experts. */

@@ -1,5 +1,6 @@
 package org.cliffwatch.quantizer.scheme;
 
+import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -10,16 +11,18 @@ import org.cliffwatch.quantizer.InvalidInputException;
  * What calibration text gives linear layers that share an input. Samples are added in their order,
  * and every sum is made in that order.
  */
-public final class InputStatistics {
+public final class InputStatistics implements Serializable {
+  private static final long serialVersionUID = 1L;
+
   private final String layer;
   private final int columns;
   private final boolean keepsMeans;
   private final boolean keepsRows;
-  private final GramMatrix gram;
+  private final transient GramMatrix gram;
   private final float[] largest;
   private final double[] sums;
-  private final List<Float> largestOfSamples = new ArrayList<>();
-  private final List<float[]> samples = new ArrayList<>();
+  private final ArrayList<Float> largestOfSamples = new ArrayList<>();
+  private final ArrayList<float[]> samples = new ArrayList<>();
   private long rows;
 
   /**
@@ -66,6 +69,21 @@ public final class InputStatistics {
       samples.add(x);
     }
     this.rows += rows;
+  }
+
+  /**
+   * Adds what later samples gave, which is as if they had been added here: of {@link
+   * Statistic#LARGEST} alone.
+   */
+  public void join(InputStatistics later) {
+    if (keepsMeans || keepsRows || gram != null || later.columns != columns) {
+      throw new IllegalArgumentException(layer + ": more than magnitudes, or of other inputs");
+    }
+    for (int c = 0; c < columns; c++) {
+      largest[c] = Math.max(largest[c], later.largest[c]);
+    }
+    largestOfSamples.addAll(later.largestOfSamples);
+    rows += later.rows;
   }
 
   /** Inputs of a row. */

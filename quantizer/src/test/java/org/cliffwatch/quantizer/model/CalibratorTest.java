@@ -11,10 +11,12 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.SortedMap;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.assertj.core.data.Offset;
 import org.cliffwatch.quantizer.InvalidInputException;
+import org.cliffwatch.quantizer.calibration.CheckpointCalibration;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backend;
 import org.cliffwatch.quantizer.kernel.Backends;
@@ -22,6 +24,7 @@ import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.kernel.WeightRows;
 import org.cliffwatch.quantizer.scheme.CalibratedWeight;
 import org.cliffwatch.quantizer.scheme.Findings;
+import org.cliffwatch.quantizer.scheme.InputStatistics;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Precisions;
 import org.cliffwatch.quantizer.scheme.Schemes;
@@ -136,24 +139,63 @@ class CalibratorTest {
       Map<Precision, Findings> together = find(checkpoint, variant, 1, calibrated());
       for (Precision precision : calibrated()) {
         Findings alone = find(checkpoint, variant, 3, List.of(precision)).get(precision);
-        Findings beside = together.get(precision);
-        assertThat(alone.numbers().keySet()).isEqualTo(beside.numbers().keySet());
-        alone
-            .numbers()
-            .forEach(
-                (what, values) ->
-                    assertThat(values).as(what).containsExactly(beside.numbers().get(what)));
-        assertThat(alone.codes().keySet()).isEqualTo(beside.codes().keySet());
-        alone
-            .codes()
-            .forEach(
-                (what, values) ->
-                    assertThat(values).as(what).containsExactly(beside.codes().get(what)));
+        requireSame(alone, together.get(precision));
         float[] logits = logits(checkpoint, variant, precision, alone);
         assertThat(logits).as(precision.name()).doesNotContain(Float.NaN);
         assertThat(logits).isNotEqualTo(logits(checkpoint, variant, named("fp32"), null));
       }
     }
+  }
+
+  /** Whoever looks at some of the samples tells the others all that they need. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"llama-linear", "gpt2-unscaled", "falcon-new-one-norm", "mixtral-two-of-four"})
+  void whatPartsOfTheSamplesGiveIsJoined(String name) throws IOException {
+    Variant variant = Variant.of(name);
+    List<Precision> precisions =
+        calibrated().stream()
+            .filter(precision -> CheckpointCalibration.isDivisible(List.of(precision)))
+            .toList();
+    assertThat(precisions.stream().map(Precision::name))
+        .containsExactly("smoothquant", "smoothquant-static", "fp8-static", "flex16", "flex8");
+    try (Checkpoint checkpoint = Checkpoint.open(variant.write(folder))) {
+      Inventory inventory = Inventory.of(checkpoint);
+      SortedMap<String, InputStatistics> joined = null;
+      List<int[]> samples = samples(variant);
+      for (List<int[]> part : List.of(samples.subList(0, 2), samples.subList(2, SAMPLES))) {
+        try (Calibrator calibrator = new Calibrator(inventory, backend(), part, 2, share -> {})) {
+          SortedMap<String, InputStatistics> seen = calibrator.largest();
+          if (joined == null) {
+            joined = seen;
+          } else {
+            joined.forEach((layer, inputs) -> inputs.join(seen.get(layer)));
+          }
+        }
+      }
+      try (Calibrator calibrator = new Calibrator(inventory, backend(), samples, 1, share -> {})) {
+        Map<Precision, Findings> found = calibrator.find(precisions, joined);
+        Map<Precision, Findings> expected = find(checkpoint, variant, 2, precisions);
+        for (Precision precision : precisions) {
+          requireSame(found.get(precision), expected.get(precision));
+        }
+      }
+    }
+  }
+
+  private static void requireSame(Findings found, Findings expected) {
+    assertThat(found.numbers().keySet()).isEqualTo(expected.numbers().keySet());
+    found
+        .numbers()
+        .forEach(
+            (what, values) ->
+                assertThat(values).as(what).containsExactly(expected.numbers().get(what)));
+    assertThat(found.codes().keySet()).isEqualTo(expected.codes().keySet());
+    found
+        .codes()
+        .forEach(
+            (what, values) ->
+                assertThat(values).as(what).containsExactly(expected.codes().get(what)));
   }
 
   /** What is found for a layer is what is found where the layers before it are quantized. */
