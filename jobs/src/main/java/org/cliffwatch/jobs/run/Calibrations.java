@@ -33,9 +33,8 @@ import org.cliffwatch.jobs.plan.Recipe;
 import org.cliffwatch.jobs.table.StorageException;
 import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.quantizer.InvalidInputException;
-import org.cliffwatch.quantizer.calibration.CalibrationText;
 import org.cliffwatch.quantizer.calibration.CheckpointCalibration;
-import org.cliffwatch.quantizer.calibration.CheckpointCalibration.Part;
+import org.cliffwatch.quantizer.calibration.CheckpointCalibration.TextPart;
 import org.cliffwatch.quantizer.calibration.FindingsFile;
 import org.cliffwatch.quantizer.checkpoint.Checkpoint;
 import org.cliffwatch.quantizer.kernel.Backends;
@@ -162,10 +161,10 @@ final class Calibrations {
   }
 
   private JavaRDD<Map<String, String>> divided(Task task, List<Pass> passes, int parts) {
-    List<Tuple2<Integer, Part>> all = new ArrayList<>();
+    List<Tuple2<Integer, TextPart>> all = new ArrayList<>();
     for (int p = 0; p < passes.size(); p++) {
       for (int part = 0; part < parts; part++) {
-        all.add(new Tuple2<>(p, new Part(part, parts)));
+        all.add(new Tuple2<>(p, new TextPart(part, parts)));
       }
     }
     return spark
@@ -269,34 +268,20 @@ final class Calibrations {
     Map<String, String> run(Pass pass) {
       return attempt(
           pass,
-          (checkpoint, text) ->
-              write(
-                  pass,
-                  CheckpointCalibration.find(
-                      checkpoint,
-                      pass.precisions(),
-                      text,
-                      Backends.openKernel(kernel),
-                      threads,
-                      share -> counters.scored(0, share))));
+          calibration ->
+              write(pass, calibration.find(threads, share -> counters.scored(0, share))));
     }
 
     /** What a part of the text shows, or why it shows nothing. */
-    Seen look(Pass pass, Part part) {
+    Seen look(Pass pass, TextPart part) {
       AtomicReference<SortedMap<String, InputStatistics>> inputs = new AtomicReference<>();
       Map<String, String> refusals =
           attempt(
               pass,
-              (checkpoint, text) ->
+              calibration ->
                   inputs.set(
-                      CheckpointCalibration.look(
-                          checkpoint,
-                          pass.precisions(),
-                          text,
-                          part,
-                          Backends.openKernel(kernel),
-                          threads,
-                          share -> counters.scored(0, share / part.of()))));
+                      calibration.look(
+                          part, threads, share -> counters.scored(0, share / part.of()))));
       return new Seen(part.number(), inputs.get(), refusals);
     }
 
@@ -312,20 +297,12 @@ final class Calibrations {
       }
       return attempt(
           pass,
-          (checkpoint, text) ->
-              write(
-                  pass,
-                  CheckpointCalibration.find(
-                      checkpoint,
-                      pass.precisions(),
-                      text,
-                      parts.stream().map(Seen::inputs).toList(),
-                      Backends.openKernel(kernel))));
+          calibration -> write(pass, calibration.join(parts.stream().map(Seen::inputs).toList())));
     }
 
-    /** What is done with a pass's checkpoint and text. */
+    /** What is done in a pass. */
     private interface Work {
-      void with(Checkpoint checkpoint, CalibrationText text) throws IOException;
+      void with(CheckpointCalibration calibration) throws IOException;
     }
 
     /** Why something was not done; empty if it was. */
@@ -333,7 +310,12 @@ final class Calibrations {
       Configuration configuration = hadoop.value().value();
       try (Checkpoint checkpoint =
           new LocalCheckpoints(configuration).open(pass.checkpoint().checkpoint().uri())) {
-        work.with(checkpoint, pass.text().read(configuration));
+        work.with(
+            new CheckpointCalibration(
+                checkpoint,
+                pass.precisions(),
+                pass.text().read(configuration),
+                Backends.openKernel(kernel)));
         return Map.of();
       } catch (IOException | RuntimeException | OutOfMemoryError e) {
         LOG.warn("calibration of {}", pass.checkpoint().checkpoint(), e);

@@ -196,8 +196,8 @@ class CalibrationsTest {
         CalibrationText text =
             CalibrationText.read("text.jsonl", Files.newInputStream(folder.resolve("text.jsonl")));
         findings =
-            CheckpointCalibration.find(
-                    checkpoint, List.of(precision), text, backend, 1, share -> {})
+            new CheckpointCalibration(checkpoint, List.of(precision), text, backend)
+                .find(1, share -> {})
                 .get(precision);
       }
       try (Scorer scorer = Scorer.open(checkpoint, precision, findings, backend, BosRule.AUTO, 1)) {

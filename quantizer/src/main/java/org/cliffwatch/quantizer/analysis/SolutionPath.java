@@ -148,8 +148,8 @@ public final class SolutionPath {
     Map<String, WeightRows> own = Inventory.of(solution.checkpoint()).weightsInBlocks();
     Findings findings =
         Schemes.isCalibrated(precision)
-            ? CheckpointCalibration.find(
-                    solution.checkpoint(), List.of(precision), text, backend, threads, share -> {})
+            ? new CheckpointCalibration(solution.checkpoint(), List.of(precision), text, backend)
+                .find(threads, share -> {})
                 .get(precision)
             : null;
     Map<String, WeightRows> rounded = new LinkedHashMap<>();

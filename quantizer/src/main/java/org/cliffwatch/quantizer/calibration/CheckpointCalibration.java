@@ -21,57 +21,58 @@ import org.cliffwatch.quantizer.scheme.QuantizedBefore;
 import org.cliffwatch.quantizer.scheme.Schemes;
 import org.cliffwatch.quantizer.scheme.Statistic;
 
-/** Text → what precisions of a checkpoint are made with. */
-public final class CheckpointCalibration {
+/**
+ * Text → what precisions of a checkpoint are made with.
+ *
+ * @param checkpoint to be open as long as this is used
+ * @param precisions that ask for equal {@link Calibration}s
+ * @param backend one of the host's
+ */
+public record CheckpointCalibration(
+    Checkpoint checkpoint, List<Precision> precisions, CalibrationText text, Backend backend) {
   /**
    * Raised by every change after which equal inputs may be found to be others: cutting text, the
    * schemes' arithmetic.
    */
   public static final int VERSION = 2;
 
-  private CheckpointCalibration() {}
-
   /**
-   * Calibrates precisions with one text.
-   *
-   * @param precisions that ask for equal {@link Calibration}s
-   * @param backend one of the host's
-   * @param threads that share the work, without changing what is found
-   * @param progress receives shares of the work as they are done; they sum to 1
-   * @throws InvalidInputException if there is too little text, or the checkpoint cannot be run,
-   *     naming what is at fault
+   * @throws InvalidInputException if it is a backend that does not calibrate
    */
-  public static Map<Precision, Findings> find(
-      Checkpoint checkpoint,
-      List<Precision> precisions,
-      CalibrationText text,
-      Backend backend,
-      int threads,
-      DoubleConsumer progress) {
-    requireHost(backend, precisions);
-    return with(
-        checkpoint,
-        precisions,
-        text,
-        new Part(0, 1),
-        backend,
-        threads,
-        progress,
-        Map.of(),
-        calibrator -> calibrator.find(precisions));
+  public CheckpointCalibration {
+    if (backend.name().equals("cuda")) {
+      throw new InvalidInputException(
+          "precision %s: found backend cuda, expected onednn or reference: it is calibrated there"
+              .formatted(precisions.get(0).name()));
+    }
   }
 
   /**
-   * The samples whose number is from {@code n · number / of} to below {@code n · (number + 1) /
-   * of}.
+   * Some of the samples: those whose number is from {@code n · number / of} to below {@code n ·
+   * (number + 1) / of}.
    */
-  public record Part(int number, int of) implements Serializable {
+  public record TextPart(int number, int of) implements Serializable {
     private static final long serialVersionUID = 1L;
+
+    private static final TextPart WHOLE = new TextPart(0, 1);
 
     private List<int[]> from(List<int[]> samples) {
       long n = samples.size();
       return samples.subList((int) (n * number / of), (int) (n * (number + 1) / of));
     }
+  }
+
+  /**
+   * Calibrates the precisions.
+   *
+   * @param threads that share the work, without changing what is found
+   * @param progress receives shares of the work as they are done; they sum to 1
+   * @throws InvalidInputException if there is too little text, or the checkpoint cannot be run,
+   *     naming what is at fault
+   */
+  public Map<Precision, Findings> find(int threads, DoubleConsumer progress) {
+    return with(
+        TextPart.WHOLE, threads, progress, Map.of(), calibrator -> calibrator.find(precisions));
   }
 
   /**
@@ -87,46 +88,24 @@ public final class CheckpointCalibration {
   }
 
   /**
-   * Looks at a part of a text, for precisions that are {@linkplain #isDivisible divisible}.
+   * Looks at a part of the text, where this {@linkplain #isDivisible is divisible}.
    *
-   * @return what to give {@link #find(Checkpoint, List, CalibrationText, List, Backend)}, empty
-   *     where there are fewer samples than parts
+   * @return what to give {@link #join}, empty where there are fewer samples than parts
    * @throws InvalidInputException as {@link #find}
    */
-  public static SortedMap<String, InputStatistics> look(
-      Checkpoint checkpoint,
-      List<Precision> precisions,
-      CalibrationText text,
-      Part part,
-      Backend backend,
-      int threads,
-      DoubleConsumer progress) {
-    requireHost(backend, precisions);
-    return with(
-        checkpoint,
-        precisions,
-        text,
-        part,
-        backend,
-        threads,
-        progress,
-        new TreeMap<>(),
-        Calibrator::largest);
+  public SortedMap<String, InputStatistics> look(
+      TextPart part, int threads, DoubleConsumer progress) {
+    return with(part, threads, progress, new TreeMap<>(), Calibrator::largest);
   }
 
   /**
-   * Calibrates precisions with what was seen in all parts of a text: finds what {@link #find} does
-   * with the whole, to the bit.
+   * Finds with what was seen in all parts of the text what {@link #find} does with the whole, to
+   * the bit.
    *
    * @param parts in their order
    * @throws InvalidInputException as {@link #find}
    */
-  public static Map<Precision, Findings> find(
-      Checkpoint checkpoint,
-      List<Precision> precisions,
-      CalibrationText text,
-      List<SortedMap<String, InputStatistics>> parts,
-      Backend backend) {
+  public Map<Precision, Findings> join(List<SortedMap<String, InputStatistics>> parts) {
     Map<String, InputStatistics> all = new TreeMap<>();
     for (Map<String, InputStatistics> part : parts) {
       part.forEach(
@@ -138,38 +117,14 @@ public final class CheckpointCalibration {
           });
     }
     return with(
-        checkpoint,
-        precisions,
-        text,
-        new Part(0, 1),
-        backend,
-        1,
-        share -> {},
-        Map.of(),
-        calibrator -> calibrator.find(precisions, all));
-  }
-
-  private static void requireHost(Backend backend, List<Precision> precisions) {
-    if (backend.name().equals("cuda")) {
-      throw new InvalidInputException(
-          "precision %s: found backend cuda, expected onednn or reference: it is calibrated there"
-              .formatted(precisions.get(0).name()));
-    }
+        TextPart.WHOLE, 1, share -> {}, Map.of(), calibrator -> calibrator.find(precisions, all));
   }
 
   /**
    * @param none the result where the part has no samples
    */
-  private static <T> T with(
-      Checkpoint checkpoint,
-      List<Precision> precisions,
-      CalibrationText text,
-      Part part,
-      Backend backend,
-      int threads,
-      DoubleConsumer progress,
-      T none,
-      Function<Calibrator, T> work) {
+  private <T> T with(
+      TextPart part, int threads, DoubleConsumer progress, T none, Function<Calibrator, T> work) {
     Calibration calibration = Calibration.of(precisions.get(0));
     return checkpoint.consistently(
         () -> {

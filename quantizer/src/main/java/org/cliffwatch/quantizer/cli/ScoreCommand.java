@@ -204,8 +204,8 @@ public final class ScoreCommand implements Callable<Integer> {
     try (InputStream in = Files.newInputStream(text)) {
       CalibrationText documents = CalibrationText.read(text.toString(), in);
       Findings found =
-          CheckpointCalibration.find(
-                  opened, List.of(row), documents, kernel, threads, progress::calibrated)
+          new CheckpointCalibration(opened, List.of(row), documents, kernel)
+              .find(threads, progress::calibrated)
               .get(row);
       progress.endCalibration();
       return found;
