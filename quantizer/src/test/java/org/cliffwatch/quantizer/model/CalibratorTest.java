@@ -232,12 +232,12 @@ class CalibratorTest {
         assertThat(own).isNotEmpty();
         for (Map.Entry<String, WeightRows> each : own.entrySet()) {
           WeightRows weight = made(each.getKey(), each.getValue(), sequential, found);
-          assertThat(rows(weight))
+          assertThat(values(weight))
               .as(each.getKey())
-              .isEqualTo(rows(made(each.getKey(), each.getValue(), usual, expected)));
+              .isEqualTo(values(made(each.getKey(), each.getValue(), usual, expected)));
           isOther |=
               !Arrays.equals(
-                  rows(weight), rows(made(each.getKey(), each.getValue(), usual, without)));
+                  values(weight), values(made(each.getKey(), each.getValue(), usual, without)));
           quantized.put(each.getKey(), weight);
         }
       }
@@ -245,21 +245,15 @@ class CalibratorTest {
     }
   }
 
+  private static float[] values(WeightRows weight) {
+    return Packer.inMemory(weight, FloatType.FLOAT32).values();
+  }
+
   private static WeightRows made(
       String layer, WeightRows weight, Precision precision, Findings findings) {
     return Schemes.of(precision)
         .prepare(new CalibratedWeight(weight, layer, findings), precision)
         .weights();
-  }
-
-  private static float[] rows(WeightRows weight) {
-    float[] all = new float[weight.rows() * weight.columns()];
-    float[] row = new float[weight.columns()];
-    for (int r = 0; r < weight.rows(); r++) {
-      weight.row(r, row);
-      System.arraycopy(row, 0, all, r * row.length, row.length);
-    }
-    return all;
   }
 
   @Test

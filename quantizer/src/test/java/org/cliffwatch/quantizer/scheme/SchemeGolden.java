@@ -45,7 +45,7 @@ final class SchemeGolden {
     return ((LinearForm.Coded) Schemes.of(precision).prepare(weight, precision)).weight();
   }
 
-  static float[] dequantized(CodedWeight weight) {
+  static float[] dequantized(WeightRows weight) {
     float[] all = new float[weight.rows() * weight.columns()];
     float[] row = new float[weight.columns()];
     for (int r = 0; r < weight.rows(); r++) {

@@ -345,12 +345,6 @@ class SchemeGoldenTest {
   }
 
   private static float[] dequantized(QuantizedWeight weight) {
-    float[] all = new float[weight.rows() * weight.columns()];
-    float[] row = new float[weight.columns()];
-    for (int r = 0; r < weight.rows(); r++) {
-      weight.dequantize(r, row);
-      System.arraycopy(row, 0, all, r * row.length, row.length);
-    }
-    return all;
+    return SchemeGolden.dequantized(new LinearForm.DequantizedRows(weight));
   }
 }
