@@ -110,10 +110,7 @@ public final class CheckpointCommand implements Callable<Integer> {
             facts.put("ignored_fields", inventory.ignoredFields());
           }
         }
-        String planted = checkpoint.metadata().get(OutlierPlanting.METADATA);
-        if (planted != null) {
-          facts.put(OutlierPlanting.METADATA, planted);
-        }
+        planted(checkpoint);
         long bytes = tensors(checkpoint, inventory);
         tokenizer(checkpoint, inventory);
         if (inventory != null) {
@@ -145,6 +142,18 @@ public final class CheckpointCommand implements Callable<Integer> {
         throw e;
       } catch (Exception e) {
         throw new IllegalStateException(e);
+      }
+    }
+
+    /** Metadata that nobody can read keeps no checkpoint from being run. */
+    private void planted(Checkpoint checkpoint) {
+      try {
+        String planted = checkpoint.metadata().get(OutlierPlanting.METADATA);
+        if (planted != null) {
+          facts.put(OutlierPlanting.METADATA, planted);
+        }
+      } catch (InvalidInputException e) {
+        facts.put("metadata", e.getMessage());
       }
     }
 

@@ -4,10 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -173,6 +176,23 @@ class CheckpointCommandTest {
                 "--format=json"))
         .isZero();
     assertThat(new ObjectMapper().readTree(output).get("channels")).hasSize(64);
+  }
+
+  @Test
+  void metadataThatCannotBeReadIsNoObstacle() throws IOException {
+    Path of = SmallModels.folder(folder.resolve("plain"));
+    Path weights = of.resolve("model.safetensors");
+    ByteBuffer file = ByteBuffer.wrap(Files.readAllBytes(weights)).order(ByteOrder.LITTLE_ENDIAN);
+    byte[] header = new byte[(int) file.getLong()];
+    file.get(header);
+    ObjectNode json = (ObjectNode) new ObjectMapper().readTree(header);
+    json.putObject("__metadata__").put("steps", 5);
+    byte[] changed = new ObjectMapper().writeValueAsBytes(json);
+    ByteBuffer out =
+        ByteBuffer.allocate(8 + changed.length + file.remaining()).order(ByteOrder.LITTLE_ENDIAN);
+    Files.write(weights, out.putLong(changed.length).put(changed).put(file).array());
+    assertThat(run("inspect", of.toString())).isZero();
+    assertThat(output).contains("steps: expected a string").containsPattern("can be run +true");
   }
 
   @Test
