@@ -37,7 +37,9 @@ final class ObservedBlock implements CalibrationBlock, AutoCloseable {
   private final Set<Statistic> wanted;
   private final Set<Part> parts;
   private final Packer packer;
-  private final PackedWeights.Block packed;
+
+  /** Null until {@link #observe}. */
+  private PackedWeights.Block packed;
 
   /** By the name of the first layer that reads them. */
   private final Map<String, InputStatistics> inputs = new LinkedHashMap<>();
@@ -75,12 +77,6 @@ final class ObservedBlock implements CalibrationBlock, AutoCloseable {
           return projection;
         });
     packer = new Packer(calibrator.backend(), Calibrator.floating(), this::observed);
-    try {
-      packed = packer.block(architecture, number, layer);
-    } catch (RuntimeException | Error e) {
-      packer.close();
-      throw e;
-    }
   }
 
   private Linear observed(String name, Linear linear) {
@@ -130,6 +126,7 @@ final class ObservedBlock implements CalibrationBlock, AutoCloseable {
    * @param observer is shown every sample's inputs, or null
    */
   void observe(boolean advances, Calibrator.Observer observer) {
+    packed = packer.block(architecture, names.number(), layer);
     calibrator.forEachSample(
         (worker, sample) -> {
           Map<String, float[]> found = new HashMap<>();
@@ -158,9 +155,9 @@ final class ObservedBlock implements CalibrationBlock, AutoCloseable {
     return Collections.unmodifiableMap(inputs);
   }
 
-  /** Takes what others have observed for its own. */
+  /** Takes what others have observed for its own, of which nothing needs to be packed. */
   void take(Map<String, InputStatistics> observed) {
-    inputs.replaceAll((name, own) -> observed.get(name));
+    inputs.putAll(observed);
   }
 
   /** Of layers that share an input, by the first of them; a router's is that of its experts. */
