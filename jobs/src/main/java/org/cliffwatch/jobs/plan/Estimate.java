@@ -6,6 +6,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.apache.commons.lang3.time.DurationFormatUtils;
 import org.cliffwatch.quantizer.scheme.Precision;
 
 /**
@@ -86,6 +87,11 @@ public record Estimate(
         costs.isMeasured(),
         largest,
         calibration);
+  }
+
+  /** Seconds as hours, minutes and seconds, {@code 0:01:05}. */
+  public static String clock(double seconds) {
+    return DurationFormatUtils.formatDuration(Math.round(1000 * seconds), "H:mm:ss");
   }
 
   /** MiB of {@code spark.executor.memoryOverhead} that hold those models. */

@@ -85,7 +85,7 @@ public final class Schedule {
   }
 
   /** When the last of the units ends, each given to the slot that is free first. */
-  static double makespan(List<Unit> units, int slots) {
+  public static double makespan(List<Unit> units, int slots) {
     PriorityQueue<Double> free = new PriorityQueue<>();
     for (int slot = 0; slot < slots; slot++) {
       free.add(0.0);

@@ -7,7 +7,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import org.apache.commons.lang3.time.DurationFormatUtils;
 import org.apache.spark.SparkConf;
 import org.cliffwatch.jobs.aggregate.GroupMean;
 import org.cliffwatch.jobs.aggregate.SliceResult;
@@ -354,7 +353,7 @@ public final class Summary {
         memory    %s of packed weights an executor of %d core%s at once: spark.executor.memoryOverhead=%dm
         """,
         estimate.tokens(),
-        duration(estimate.seconds()),
+        Estimate.clock(estimate.seconds()),
         estimate.slots(),
         estimate.measured() ? "what earlier runs here measured" : "the rate of a usual CPU",
         calibration.passes() == 0
@@ -363,16 +362,12 @@ public final class Summary {
                 .formatted(
                     calibration.passes(),
                     calibration.passes() == 1 ? "" : "es",
-                    duration(calibration.seconds())),
+                    Estimate.clock(calibration.seconds())),
         bytes(estimate.read()),
         bytes(estimate.modelBytes()),
         cores,
         cores == 1 ? "" : "s",
         estimate.overheadMebibytes(cores));
-  }
-
-  private static String duration(double seconds) {
-    return DurationFormatUtils.formatDuration(Math.round(1000 * seconds), "H:mm:ss");
   }
 
   private static String bytes(long bytes) {

@@ -2,7 +2,7 @@ package org.cliffwatch.jobs.run;
 
 import java.io.PrintStream;
 import java.util.Locale;
-import org.apache.commons.lang3.time.DurationFormatUtils;
+import org.cliffwatch.jobs.plan.Estimate;
 
 /**
  * One line on stderr that is rewritten in place: first the share of the calibration, then cells,
@@ -93,7 +93,7 @@ final class Progress {
                 Math.min(cells, done + cellsUnderway),
                 cells,
                 seconds > 0 ? (tokens + tokensUnderway) / seconds : 0,
-                clock(left));
+                Estimate.clock(left));
     if (terminal) {
       out.print(CLEAR + shown);
       out.flush();
@@ -118,9 +118,5 @@ final class Progress {
       out.flush();
     }
     shown = "";
-  }
-
-  static String clock(double seconds) {
-    return DurationFormatUtils.formatDuration(Math.round(1000 * seconds), "H:mm:ss");
   }
 }

@@ -123,7 +123,7 @@ final class Scoring {
     progress.start(
         pending.size(),
         units.stream().mapToDouble(Unit::cost).sum(),
-        estimate(units, costs, new Estimate.Calibration(0, 0)).seconds());
+        Schedule.makespan(units, slots(spark)));
     String stopped;
     try (Underway underway = new Underway(spark.sc(), progress, true)) {
       UnitScorer scorer =
@@ -179,17 +179,13 @@ final class Scoring {
     Costs costs = costs();
     List<Cell> pending = pending(plan, settings.fresh() != null);
     Calibrations calibrations = new Calibrations(spark, plan, settings.output());
-    return estimate(units(pending, costs), costs, calibrations.estimate(pending, costs));
-  }
-
-  private Estimate estimate(List<Unit> units, Costs costs, Estimate.Calibration calibration) {
     return Estimate.of(
-        units,
+        units(pending, costs),
         costs,
         settings.baseline(),
         slots(spark),
         slotsAnExecutor(spark.getConf()),
-        calibration);
+        calibrations.estimate(pending, costs));
   }
 
   private Costs costs() {
