@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.BiConsumer;
 import org.assertj.core.data.Offset;
 import org.cliffwatch.quantizer.Shared;
 import org.cliffwatch.quantizer.kernel.Backends;
@@ -46,20 +47,18 @@ final class SchemeGolden {
   }
 
   static float[] dequantized(WeightRows weight) {
-    float[] all = new float[weight.rows() * weight.columns()];
-    float[] row = new float[weight.columns()];
-    for (int r = 0; r < weight.rows(); r++) {
-      weight.row(r, row);
-      System.arraycopy(row, 0, all, r * row.length, row.length);
-    }
-    return all;
+    return read(weight, weight::row);
   }
 
   static float[] values(CodedWeight weight) {
+    return read(weight, weight::values);
+  }
+
+  private static float[] read(WeightRows weight, BiConsumer<Integer, float[]> rows) {
     float[] all = new float[weight.rows() * weight.columns()];
     float[] row = new float[weight.columns()];
     for (int r = 0; r < weight.rows(); r++) {
-      weight.values(r, row);
+      rows.accept(r, row);
       System.arraycopy(row, 0, all, r * row.length, row.length);
     }
     return all;
