@@ -93,12 +93,21 @@ public final class Costs implements Serializable {
 
   /** Seconds a token. */
   double pass(long parameters, Precision precision) {
-    return (parameters * factor(precision) + PARAMETERS_A_TOKEN) / RATE * correction(precision);
+    return pass(parameters, factor(precision)) * correction(precision);
+  }
+
+  /**
+   * Seconds a token, as expected.
+   *
+   * @param factor of products beside float32's
+   */
+  private static double pass(long parameters, double factor) {
+    return (parameters * factor + PARAMETERS_A_TOKEN) / RATE;
   }
 
   /** Tokens that go through a checkpoint in float32 for nothing but what they give its layers. */
   public double calibration(FingerprintedCheckpoint checkpoint, double tokens) {
-    return tokens * (checkpoint.parameters() + PARAMETERS_A_TOKEN) / RATE * meanCorrection();
+    return tokens * pass(checkpoint.parameters(), 1) * meanCorrection();
   }
 
   private double correction(Precision precision) {

@@ -42,7 +42,6 @@ import org.cliffwatch.quantizer.scheme.Calibration;
 import org.cliffwatch.quantizer.scheme.Findings;
 import org.cliffwatch.quantizer.scheme.InputStatistics;
 import org.cliffwatch.quantizer.scheme.Precision;
-import org.cliffwatch.quantizer.scheme.QuantizedBefore;
 import org.cliffwatch.quantizer.scheme.Schemes;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -95,17 +94,12 @@ final class Calibrations {
 
     /** How often those go through the checkpoint, about. */
     double walks() {
-      double walks = follows(precisions.get(0)) ? 0 : 1;
+      double walks = Schemes.sharesPass(precisions.get(0)) ? 1 : 0;
       for (Precision precision : precisions) {
         walks += Schemes.of(precision).calibrationWalks(precision);
       }
       return walks;
     }
-  }
-
-  /** Whether a precision looks at what its own quantization gives, for which it needs a pass. */
-  private static boolean follows(Precision precision) {
-    return Schemes.of(precision).quantizedBefore(precision) != QuantizedBefore.NOTHING;
   }
 
   /**
@@ -217,7 +211,7 @@ final class Calibrations {
                   checkpoint.identity(),
                   Calibration.of(precision),
                   hash,
-                  follows(precision) ? precision : null),
+                  Schemes.sharesPass(precision) ? null : precision),
               of ->
                   new Pass(
                       checkpoint,

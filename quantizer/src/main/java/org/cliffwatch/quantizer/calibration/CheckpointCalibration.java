@@ -17,7 +17,6 @@ import org.cliffwatch.quantizer.scheme.Calibration;
 import org.cliffwatch.quantizer.scheme.Findings;
 import org.cliffwatch.quantizer.scheme.InputStatistics;
 import org.cliffwatch.quantizer.scheme.Precision;
-import org.cliffwatch.quantizer.scheme.QuantizedBefore;
 import org.cliffwatch.quantizer.scheme.Schemes;
 import org.cliffwatch.quantizer.scheme.Statistic;
 
@@ -83,7 +82,7 @@ public record CheckpointCalibration(
     return precisions.stream()
         .allMatch(
             each ->
-                Schemes.of(each).quantizedBefore(each) == QuantizedBefore.NOTHING
+                Schemes.sharesPass(each)
                     && Schemes.of(each).statistics(each).equals(Set.of(Statistic.LARGEST)));
   }
 

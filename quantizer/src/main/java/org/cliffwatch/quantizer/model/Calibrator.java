@@ -101,10 +101,10 @@ public final class Calibrator implements AutoCloseable {
     for (Precision precision : precisions) {
       Findings found = new Findings();
       findings.put(precision, found);
-      if (Schemes.of(precision).quantizedBefore(precision) != QuantizedBefore.NOTHING) {
-        follow(precision, found, 1.0 / precisions.size());
-      } else {
+      if (Schemes.sharesPass(precision)) {
         together.put(precision, found);
+      } else {
+        follow(precision, found, 1.0 / precisions.size());
       }
     }
     if (!together.isEmpty()) {

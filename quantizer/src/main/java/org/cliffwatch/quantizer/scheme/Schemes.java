@@ -51,6 +51,14 @@ public final class Schemes {
   }
 
   /**
+   * Whether calibration shows a precision what the checkpoint as it is gives its layers, as it does
+   * all such precisions at once.
+   */
+  public static boolean sharesPass(Precision precision) {
+    return of(precision).quantizedBefore(precision) == QuantizedBefore.NOTHING;
+  }
+
+  /**
    * Rounds one row of a weight, in place.
    *
    * @throws InvalidInputException when a value is NaN or infinite, or too large for the type,
