@@ -7,6 +7,7 @@ import java.util.Map;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.util.DoubleAccumulator;
 import org.apache.spark.util.SerializableConfiguration;
 import org.cliffwatch.jobs.table.Tables;
 import org.cliffwatch.jobs.table.Tables.Slice;
@@ -26,11 +27,17 @@ public final class Aggregation {
 
   private final JavaSparkContext spark;
   private final ComparisonSettings settings;
+  private final DoubleAccumulator compared;
   private final Broadcast<SerializableConfiguration> hadoop;
 
-  public Aggregation(JavaSparkContext spark, ComparisonSettings settings) {
+  /**
+   * @param compared counts cells as they are done
+   */
+  public Aggregation(
+      JavaSparkContext spark, ComparisonSettings settings, DoubleAccumulator compared) {
     this.spark = spark;
     this.settings = settings;
+    this.compared = compared;
     this.hadoop = spark.broadcast(new SerializableConfiguration(spark.hadoopConfiguration()));
   }
 
@@ -53,16 +60,16 @@ public final class Aggregation {
     checkpoints.forEach(
         checkpoint -> checkpoint.slices().keySet().forEach(slice -> results.put(slice, null)));
     var configured = hadoop;
-    var compared = settings;
+    String output = settings.output();
     spark
         .parallelize(checkpoints, partitions)
-        .mapPartitions(new CheckpointComparison(settings, hadoop))
+        .mapPartitions(new CheckpointComparison(settings, compared, hadoop))
         .mapToPair(rows -> new Tuple2<>(rows.model(), rows))
         .groupByKey(Math.min(models, partitions))
         .flatMap(
             model ->
                 write(
-                        new Tables(new Path(compared.output()), configured.value().value()),
+                        new Tables(new Path(output), configured.value().value()),
                         model._1(),
                         model._2())
                     .iterator())

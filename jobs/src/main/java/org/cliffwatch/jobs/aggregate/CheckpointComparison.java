@@ -13,6 +13,7 @@ import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.util.DoubleAccumulator;
 import org.apache.spark.util.SerializableConfiguration;
 import org.cliffwatch.jobs.aggregate.Degradation.TaskScores;
 import org.cliffwatch.jobs.aggregate.SliceResult.Failure;
@@ -33,10 +34,18 @@ final class CheckpointComparison
   private static final long serialVersionUID = 1L;
 
   private final ComparisonSettings settings;
+  private final DoubleAccumulator done;
   private final Broadcast<SerializableConfiguration> hadoop;
 
-  CheckpointComparison(ComparisonSettings settings, Broadcast<SerializableConfiguration> hadoop) {
+  /**
+   * @param done counts cells
+   */
+  CheckpointComparison(
+      ComparisonSettings settings,
+      DoubleAccumulator done,
+      Broadcast<SerializableConfiguration> hadoop) {
     this.settings = settings;
+    this.done = done;
     this.hadoop = hadoop;
   }
 
@@ -128,6 +137,7 @@ final class CheckpointComparison
         List<MetricRow> rows = metrics(cell, scores);
         metrics.get(cell.cell().slice()).addAll(rows);
         before = compared.isEmpty() ? null : scores(cell, rows, scores);
+        done.add(1);
       }
       for (Map.Entry<Slice, List<CellResult>> entry : checkpoint.slices().entrySet()) {
         if (entry.getValue() == baseline) {
@@ -141,6 +151,7 @@ final class CheckpointComparison
         if (degradation != null) {
           degradation.add(cell.task(), before, scores(cell, rows, scores));
         }
+        done.add(1);
       }
     }
 

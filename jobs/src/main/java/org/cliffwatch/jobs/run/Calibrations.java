@@ -128,7 +128,7 @@ final class Calibrations {
                     : ", %s of them in %s parts".formatted(divided.size(), parts)));
     spark.sc().setJobDescription("calibration");
     Map<String, String> refusals = new HashMap<>();
-    progress.startCalibration(passes.size());
+    progress.startShare("calibrated", passes.size());
     try (Underway underway = new Underway(spark.sc(), progress, false)) {
       Task task =
           new Task(

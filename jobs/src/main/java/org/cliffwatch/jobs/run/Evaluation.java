@@ -145,11 +145,21 @@ public final class Evaluation {
                   : new Throughput(report.items(), report.tokens(), report.seconds()),
               report == null ? cell.refusal() : report.error()));
     }
-    return new Aggregation(
-            spark,
-            new ComparisonSettings(
-                output, suite.baseline(), suite.replicas(), suite.seed(), suite.maxRejectedItems()))
-        .of(cells);
+    progress.startShare("compared", cells.size());
+    try (Underway underway = new Underway(spark.sc(), progress, false)) {
+      return new Aggregation(
+              spark,
+              new ComparisonSettings(
+                  output,
+                  suite.baseline(),
+                  suite.replicas(),
+                  suite.seed(),
+                  suite.maxRejectedItems()),
+              underway.counters().work())
+          .of(cells);
+    } finally {
+      progress.end();
+    }
   }
 
   /** What was found in cells' scores: the first cell of each kind, and how many more. */

@@ -6,8 +6,8 @@ import org.cliffwatch.jobs.plan.Estimate;
 
 /**
  * One line on stderr that is rewritten in place: first the share of the calibration, then cells,
- * tokens a second, and when all will be done by the share of the work that is. Where stderr is no
- * terminal, a line now and then.
+ * scored tokens a second, and when all will be done by the share of the work that is, last the
+ * share of the comparison. Where stderr is no terminal, a line now and then, and of cells the last.
  */
 final class Progress {
   private static final long QUIET_NANOS = 10_000_000_000L;
@@ -26,6 +26,7 @@ final class Progress {
   private long tokensUnderway;
   private double workUnderway;
   private double expectedSeconds;
+  private String sharePast;
   private String shown = "";
 
   /** The last line, where it is no terminal. */
@@ -40,9 +41,15 @@ final class Progress {
     this.terminal = terminal;
   }
 
-  /** Passes over checkpoints begin, which count as one work each. */
-  synchronized void startCalibration(int passes) {
-    start(0, passes, 0);
+  /**
+   * Something begins of which the share that is done is shown.
+   *
+   * @param past what is said of it
+   * @param workToDo all of it, in any measure
+   */
+  synchronized void startShare(String past, double workToDo) {
+    sharePast = past;
+    start(0, workToDo, 0);
   }
 
   /**
@@ -81,15 +88,15 @@ final class Progress {
     double seconds = (System.nanoTime() - started) / 1e9;
     double share = Math.min(1, (workDone + workUnderway) / work);
     // Parts of the work add up to all of it but for rounding.
-    boolean whole = cells == 0 ? share == 1 : done == cells;
+    boolean whole = cells == 0 ? share == 1 && !printed.isEmpty() : done == cells;
     double left =
         share > 0 ? seconds * (1 - share) / share : Math.max(0, expectedSeconds - seconds);
     shown =
         cells == 0
-            ? String.format(Locale.ROOT, "%.0f %% calibrated", 100 * share)
+            ? String.format(Locale.ROOT, "%.0f %% %s", 100 * share, sharePast)
             : String.format(
                 Locale.ROOT,
-                "%d of %d cells, %.0f tokens/s, ETA %s",
+                "%d of %d cells, %.0f scored tokens/s, ETA %s",
                 Math.min(cells, done + cellsUnderway),
                 cells,
                 seconds > 0 ? (tokens + tokensUnderway) / seconds : 0,

@@ -2,7 +2,9 @@ package org.cliffwatch.jobs.run;
 
 import java.io.Serializable;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import org.apache.spark.SparkContext;
 import org.apache.spark.scheduler.AccumulableInfo;
 import org.apache.spark.scheduler.SparkListener;
@@ -42,6 +44,11 @@ final class Underway extends SparkListener implements AutoCloseable {
     void cell() {
       cells.add(1L);
     }
+
+    /** Work done, for who counts nothing else. */
+    DoubleAccumulator work() {
+      return work;
+    }
   }
 
   private record Done(long cells, long tokens, double work) {}
@@ -52,9 +59,12 @@ final class Underway extends SparkListener implements AutoCloseable {
   private final boolean reported;
   private final Map<Long, Done> byTask = new HashMap<>();
 
+  /** Whose last heartbeat may come after their end. */
+  private final Set<Long> ended = new HashSet<>();
+
   /**
-   * @param reported whether what a task has done comes to the progress when it ends; else a task is
-   *     a work of 1, and counts from then on
+   * @param reported whether what a task has done comes to the progress when it ends; else it counts
+   *     on
    */
   Underway(SparkContext spark, Progress progress, boolean reported) {
     this.spark = spark;
@@ -71,19 +81,8 @@ final class Underway extends SparkListener implements AutoCloseable {
   @Override
   public synchronized void onExecutorMetricsUpdate(SparkListenerExecutorMetricsUpdate heartbeat) {
     for (var task : CollectionConverters.asJava(heartbeat.accumUpdates())) {
-      Map<Long, Number> values = new HashMap<>();
-      for (AccumulableInfo info : CollectionConverters.asJava(task._4())) {
-        if (info.update().isDefined() && info.update().get() instanceof Number value) {
-          values.put(info.id(), value);
-        }
-      }
-      if (values.containsKey(counters.work.id())) {
-        byTask.put(
-            (Long) task._1(),
-            new Done(
-                values.getOrDefault(counters.cells.id(), 0).longValue(),
-                values.getOrDefault(counters.tokens.id(), 0).longValue(),
-                values.get(counters.work.id()).doubleValue()));
+      if (!ended.contains((Long) task._1())) {
+        done((Long) task._1(), task._4());
       }
     }
     tell();
@@ -91,11 +90,28 @@ final class Underway extends SparkListener implements AutoCloseable {
 
   @Override
   public synchronized void onTaskEnd(SparkListenerTaskEnd task) {
-    if (reported) {
-      byTask.remove(task.taskInfo().taskId());
-    } else {
-      byTask.put(task.taskInfo().taskId(), new Done(0, 0, 1));
+    ended.add(task.taskInfo().taskId());
+    byTask.remove(task.taskInfo().taskId());
+    if (!reported) {
+      done(task.taskInfo().taskId(), task.taskInfo().accumulables());
       tell();
+    }
+  }
+
+  private void done(long task, scala.collection.Iterable<AccumulableInfo> updates) {
+    Map<Long, Number> values = new HashMap<>();
+    for (AccumulableInfo info : CollectionConverters.asJava(updates)) {
+      if (info.update().isDefined() && info.update().get() instanceof Number value) {
+        values.put(info.id(), value);
+      }
+    }
+    if (values.containsKey(counters.work.id())) {
+      byTask.put(
+          task,
+          new Done(
+              values.getOrDefault(counters.cells.id(), 0).longValue(),
+              values.getOrDefault(counters.tokens.id(), 0).longValue(),
+              values.get(counters.work.id()).doubleValue()));
     }
   }
 

@@ -10,38 +10,23 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.util.DoubleAccumulator;
 import org.junit.jupiter.api.Test;
 
 class UnderwayTest {
   private static final CountDownLatch SEEN = new CountDownLatch(1);
 
+  private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+
   /** Progress is seen of a task that has not ended: it waits for that. */
   @Test
   void whatATaskHasDoneShowsBeforeItEnds() {
-    SparkConf conf =
-        new SparkConf()
-            .setMaster("local[2]")
-            .setAppName("test")
-            .set("spark.ui.enabled", "false")
-            .set("spark.driver.host", "127.0.0.1")
-            .set("spark.executor.heartbeatInterval", "200ms");
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    PrintStream stream =
-        new PrintStream(out, true, StandardCharsets.UTF_8) {
-          @Override
-          public void print(String text) {
-            super.print(text);
-            if (text.contains("3 of 8 cells")) {
-              SEEN.countDown();
-            }
-          }
-        };
-    Progress progress = new Progress(stream, true);
+    Progress progress = progress("3 of 8 cells", SEEN);
     progress.start(8, 100, 60);
     assertThat(out.toString(StandardCharsets.UTF_8))
         .contains("0 of 8 cells")
         .contains("ETA 0:01:00");
-    try (JavaSparkContext spark = new JavaSparkContext(conf);
+    try (JavaSparkContext spark = spark();
         Underway underway = new Underway(spark.sc(), progress, true)) {
       Underway.Counters counters = underway.counters();
       List<Boolean> seen =
@@ -58,5 +43,45 @@ class UnderwayTest {
               .collect();
       assertThat(seen).containsOnly(true);
     }
+  }
+
+  /** Tasks that count nothing are none of the work. */
+  @Test
+  void whatATaskHasDoneCountsOnWhenItHasEnded() throws InterruptedException {
+    CountDownLatch seen = new CountDownLatch(1);
+    Progress progress = progress("75 % done", seen);
+    progress.startShare("done", 8);
+    try (JavaSparkContext spark = spark();
+        Underway underway = new Underway(spark.sc(), progress, false)) {
+      DoubleAccumulator work = underway.counters().work();
+      assertThat(spark.parallelize(List.of(4, 5), 2).collect()).hasSize(2);
+      spark.parallelize(List.of(1, 2, 3), 3).foreach(work::add);
+      assertThat(seen.await(1, TimeUnit.MINUTES)).isTrue();
+    }
+  }
+
+  /** That tells when a text is printed. */
+  private Progress progress(String expected, CountDownLatch printed) {
+    return new Progress(
+        new PrintStream(out, true, StandardCharsets.UTF_8) {
+          @Override
+          public void print(String text) {
+            super.print(text);
+            if (text.contains(expected)) {
+              printed.countDown();
+            }
+          }
+        },
+        true);
+  }
+
+  private static JavaSparkContext spark() {
+    return new JavaSparkContext(
+        new SparkConf()
+            .setMaster("local[2]")
+            .setAppName("test")
+            .set("spark.ui.enabled", "false")
+            .set("spark.driver.host", "127.0.0.1")
+            .set("spark.executor.heartbeatInterval", "200ms"));
   }
 }
