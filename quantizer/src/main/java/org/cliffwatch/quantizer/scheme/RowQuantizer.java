@@ -30,10 +30,7 @@ public record RowQuantizer(
 
   private static final float SMALLEST_E4M3 = 0.125f;
 
-  /** Half a unit of the mantissa that e2m1 has, in the bits of a float32. */
-  private static final int MX_HALF = 1 << 21;
-
-  private static final int MX_POWER = 0xff800000;
+  private static final int MANTISSA_BITS = 23;
 
   /** What a scale is made of. */
   public enum Scaling {
@@ -42,15 +39,19 @@ public record RowQuantizer(
     /** {@code max|x| / (range / 2)}, or {@code (max − min) / range} where not symmetric. */
     RANGE,
     /**
-     * The power of two of OCP's MX formats as compressed-tensors has it: max|x| rounded as e2m1,
-     * over 4.
-     */
-    POWER_OF_TWO,
-    /**
      * The power of two of OCP's MX formats 1.0, section 6.3: {@code 2^(⌊log2 max|x|⌋ − emax)},
      * 2⁻¹²⁷ at least.
      */
     FLOOR,
+    /** As {@link #FLOOR}, of the logarithm rounded up. */
+    CEIL,
+    /** The least power of two that brings max|x| into the element's range. */
+    RCEIL,
+    /**
+     * As {@link #FLOOR}, of max|x| rounded to the element's mantissa, half up: that of e2m1 is what
+     * compressed-tensors divides by.
+     */
+    EVEN,
     /** {@code e4m3(global · max|x| / 6) / global}: NVFP4's. */
     GLOBAL,
     /** As {@link #GLOBAL}, with a row's own global scale. */
@@ -77,9 +78,13 @@ public record RowQuantizer(
     return new RowQuantizer(Element.INT8, true, 0, Scaling.OUTLIERS, threshold, 0);
   }
 
-  /** Blocks of an MX format: 32 columns and a power of two. */
-  static RowQuantizer microscaling(Element element) {
-    return new RowQuantizer(element, true, 32, Scaling.FLOOR, 0, 0);
+  /**
+   * Blocks of an MX format: 32 columns and a power of two.
+   *
+   * @param scaling FLOOR, CEIL, RCEIL or EVEN
+   */
+  static RowQuantizer microscaling(Element element, Scaling scaling) {
+    return new RowQuantizer(element, true, 32, scaling, 0, 0);
   }
 
   /**
@@ -242,8 +247,14 @@ public record RowQuantizer(
     return switch (scaling) {
       case STATIC -> scale;
       case RANGE -> positive(magnitude / ((element.high() - element.low()) / 2), SMALLEST);
-      case POWER_OF_TWO -> powerOfTwo(magnitude);
-      case FLOOR -> floor(magnitude);
+      case FLOOR -> powerOfTwo(Math.getExponent(magnitude) - element.largestExponent());
+      case CEIL -> powerOfTwo(logarithmRoundedUp(magnitude) - element.largestExponent());
+      case RCEIL -> powerOfTwo(logarithmRoundedUp(magnitude / element.high()));
+      case EVEN -> {
+        int half = 1 << (MANTISSA_BITS - element.places() - 1);
+        float rounded = Float.intBitsToFloat(Float.floatToRawIntBits(magnitude) + half);
+        yield powerOfTwo(Math.getExponent(rounded) - element.largestExponent());
+      }
       case GLOBAL ->
           positive(Element.E4M3.round(scale * (magnitude / element.high())), SMALLEST_E4M3) / scale;
       case ROW_GLOBAL -> throw new IllegalStateException("a group has no global scale of its own");
@@ -263,15 +274,14 @@ public record RowQuantizer(
     return new Grid(s, (float) Math.rint(element.clamp(element.low() - min / s)));
   }
 
-  private static float powerOfTwo(float magnitude) {
-    int power = Float.floatToRawIntBits(magnitude) + MX_HALF & MX_POWER;
-    int exponent = power == 0 ? -127 : Math.getExponent(Float.intBitsToFloat(power)) - 2;
-    return Math.scalb(1f, Math.max(-127, exponent));
+  /** What an e8m0 scale of this exponent is, or the nearest one. */
+  private static float powerOfTwo(int exponent) {
+    return Math.scalb(1f, Math.max(-127, Math.min(127, exponent)));
   }
 
-  private float floor(float magnitude) {
-    int exponent = Math.getExponent(magnitude) - element.largestExponent();
-    return Math.scalb(1f, Math.max(-127, exponent));
+  private static int logarithmRoundedUp(double v) {
+    int exponent = Math.getExponent(v);
+    return v > Math.scalb(1.0, exponent) ? exponent + 1 : exponent;
   }
 
   /** As {@code inspect} says it. */
@@ -281,7 +291,7 @@ public record RowQuantizer(
     return switch (scaling) {
       case STATIC -> type + ", one scale for all";
       case RANGE -> type + ", a scale a " + each;
-      case POWER_OF_TWO, FLOOR -> type + ", a power of two a " + each;
+      case FLOOR, CEIL, RCEIL, EVEN -> type + ", a power of two a " + each;
       case GLOBAL -> type + ", an e4m3 scale a " + each + " and one for all";
       case ROW_GLOBAL -> type + ", an e4m3 scale a " + each + " and one a token";
       case OUTLIERS -> type + ", a scale a " + each + ", as they are from " + scale + " on";

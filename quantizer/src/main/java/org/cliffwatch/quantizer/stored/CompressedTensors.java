@@ -492,7 +492,7 @@ final class CompressedTensors extends StoredFormat {
         case "token" -> RowQuantizer.dynamic(element, x.symmetric, 0);
         case "group" ->
             group.packing == Packing.MXFP4 || x.exponents
-                ? new RowQuantizer(element, true, x.groupSize, Scaling.POWER_OF_TWO, 0, 0)
+                ? new RowQuantizer(element, true, x.groupSize, Scaling.EVEN, 0, 0)
                 : RowQuantizer.dynamic(element, x.symmetric, x.groupSize);
         case "tensor_group" ->
             new RowQuantizer(

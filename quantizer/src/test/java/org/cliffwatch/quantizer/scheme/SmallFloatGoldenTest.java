@@ -13,12 +13,14 @@ import static org.cliffwatch.quantizer.scheme.SchemeGolden.rows;
 import static org.cliffwatch.quantizer.scheme.SchemeGolden.values;
 
 import java.io.IOException;
+import java.util.HashSet;
 import java.util.Locale;
 import java.util.Set;
 import org.assertj.core.data.Offset;
 import org.cliffwatch.quantizer.kernel.Backends;
 import org.cliffwatch.quantizer.kernel.Linear;
 import org.cliffwatch.quantizer.kernel.Tensors;
+import org.cliffwatch.quantizer.scheme.RowQuantizer.Scaling;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -47,7 +49,7 @@ class SmallFloatGoldenTest {
     Tensors golden = golden(file);
     Element type = Element.valueOf(element.toUpperCase(Locale.ROOT));
     Precision precision = precision("mx", type.bits(), type.bits(), "element", element);
-    RowQuantizer inputs = RowQuantizer.microscaling(type);
+    RowQuantizer inputs = RowQuantizer.microscaling(type, Scaling.FLOOR);
     CodedWeight weight = coded(rows(golden, "x"), precision);
     // Its float32 logarithm is one too large below a power of two and at the largest floats.
     requireSame(dequantized(weight), golden.floats("mxc.even"), 64, Set.of(8, 10));
@@ -94,6 +96,41 @@ class SmallFloatGoldenTest {
     requireProducts(golden, "linear.", precision, golden.floats("mxc.linear.y"));
   }
 
+  /** Of torchao, which never divides by less than 2⁻¹²⁶, and by 1 where a scale rounds to 0. */
+  @ParameterizedTest
+  @CsvSource({
+    "mxfp8_e4m3, e4m3, even", "mxfp8_e4m3, e4m3, ceil", "mxfp8_e4m3, e4m3, rceil",
+    "mxfp8_e5m2, e5m2, even", "mxfp8_e5m2, e5m2, ceil", "mxfp8_e5m2, e5m2, rceil",
+    "mxfp6_e2m3, e2m3, even", "mxfp6_e2m3, e2m3, ceil", "mxfp6_e2m3, e2m3, rceil",
+    "mxfp6_e3m2, e3m2, even", "mxfp6_e3m2, e3m2, ceil", "mxfp6_e3m2, e3m2, rceil",
+    "mxfp4_e2m1, e2m1, even", "mxfp4_e2m1, e2m1, ceil", "mxfp4_e2m1, e2m1, rceil"
+  })
+  void otherScalesOfMicroscaling(String file, String element, String mode) throws IOException {
+    Tensors golden = golden(file);
+    Element type = Element.valueOf(element.toUpperCase(Locale.ROOT));
+    Precision precision =
+        precision("mx", type.bits(), type.bits(), "element", element, "scaling_mode", mode);
+    CodedWeight weight = coded(rows(golden, "x"), precision);
+    String prefix = "torchao." + mode + ".";
+    byte[] scales = golden.codes(prefix + "scale_e8m0");
+    Set<Integer> least = new HashSet<>();
+    for (int b = 0; b < scales.length; b++) {
+      assertThat(Math.getExponent(weight.scale(b)) + 127)
+          .as("block %s", b)
+          .isEqualTo(scales[b] & 0xff);
+      if (scales[b] == 0) {
+        least.add(b / 2);
+      }
+    }
+    if (!mode.equals("ceil")) {
+      requireSame(dequantized(weight), golden.floats(prefix + "y"), 64, least);
+      requireSame(values(weight), decoded(type, golden.codes(prefix + "codes")), 64, least);
+    }
+    RowQuantizer inputs =
+        RowQuantizer.microscaling(type, Scaling.valueOf(mode.toUpperCase(Locale.ROOT)));
+    requireSame(applied(inputs, golden, "x"), dequantized(weight), 64, Set.of());
+  }
+
   /** Four bits: two codes a byte, the first in its lower half. */
   @Test
   void packedMxfp4() throws IOException {
@@ -114,8 +151,7 @@ class SmallFloatGoldenTest {
     Tensors golden = golden("mxfp4_e2m1");
     float[] x = golden.floats("x");
     float[] exponents = golden.floats("ct.exponent_plus_127");
-    RowQuantizer quantizer =
-        new RowQuantizer(Element.E2M1, true, 32, RowQuantizer.Scaling.POWER_OF_TWO, 0, 0);
+    RowQuantizer quantizer = new RowQuantizer(Element.E2M1, true, 32, Scaling.EVEN, 0, 0);
     for (int b = 0; b < exponents.length; b++) {
       if (exponents[b] != Float.POSITIVE_INFINITY) { // rounded up from the largest number
         float scale = quantizer.symmetricScale(Schemes.largestMagnitude(x, 32 * b, 32));

@@ -50,7 +50,9 @@ class VectorQuantizerTest {
                     RowQuantizer.fixed(element, 0.037f, 0),
                     RowQuantizer.fixed(element, 0.25f, 3),
                     new RowQuantizer(element, true, 32, Scaling.FLOOR, 0, 0),
-                    new RowQuantizer(element, true, 32, Scaling.POWER_OF_TWO, 0, 0),
+                    new RowQuantizer(element, true, 32, Scaling.CEIL, 0, 0),
+                    new RowQuantizer(element, true, 32, Scaling.RCEIL, 0, 0),
+                    new RowQuantizer(element, true, 32, Scaling.EVEN, 0, 0),
                     new RowQuantizer(element, true, 16, Scaling.GLOBAL, 300, 0),
                     new RowQuantizer(element, true, 16, Scaling.ROW_GLOBAL, 0, 0)));
   }
