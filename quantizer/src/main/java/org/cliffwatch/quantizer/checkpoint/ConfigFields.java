@@ -289,13 +289,28 @@ public final class ConfigFields {
 
   /** An error about a field that has another value than it should. */
   public InvalidInputException mismatch(String name, JsonNode value, String expected) {
-    String found = value.toString();
-    return error(
-        name,
-        "found "
-            + (found.length() > 80 ? found.substring(0, 80) + "…" : found)
-            + ", expected "
-            + expected);
+    return error(name, "found " + shown(value) + ", expected " + expected);
+  }
+
+  /**
+   * Refuses a value that is not implemented, or an absent field that would stand for one.
+   *
+   * @param holds whether the value is one of those {@code expected} names
+   */
+  public void require(String name, boolean holds, String expected) {
+    if (!holds) {
+      JsonNode value = peek(name);
+      throw error(
+          name,
+          value.isMissingNode()
+              ? "missing, expected " + expected
+              : "found " + shown(value) + ", which is not implemented; expected " + expected);
+    }
+  }
+
+  private static String shown(JsonNode value) {
+    String text = value.toString();
+    return text.length() > 80 ? text.substring(0, 80) + "…" : text;
   }
 
   private String where(String name) {

@@ -24,7 +24,7 @@ final class Bloom extends Family {
     int headSize = headSize(config, "n_head", hidden, heads);
     config.flag("tie_word_embeddings", true);
     int inner = config.positive("n_inner", 4 * hidden);
-    require(config, "n_inner", inner == 4 * hidden, "four times the hidden size, or none");
+    config.require("n_inner", inner == 4 * hidden, "four times the hidden size, or none");
     boolean fromNormalized = config.flag("apply_residual_connection_post_layernorm", false);
     // How training split and fused the operations.
     config.ignore(

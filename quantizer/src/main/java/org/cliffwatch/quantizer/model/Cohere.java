@@ -19,7 +19,7 @@ class Cohere extends Llama {
 
   @Override
   Architecture read(ConfigFields config) {
-    require(config, "use_qk_norm", !config.flag("use_qk_norm", false), "false");
+    config.require("use_qk_norm", !config.flag("use_qk_norm", false), "false");
     return super.read(config);
   }
 

@@ -26,11 +26,8 @@ final class Cohere2 extends Cohere {
     Architecture read = super.read(config);
     int headSize = read.attention().get(0).headSize();
     int heads = read.attention().get(0).heads();
-    require(
-        config,
-        "head_dim",
-        heads * headSize == read.hidden(),
-        "the hidden size over num_attention_heads");
+    config.require(
+        "head_dim", heads * headSize == read.hidden(), "the hidden size over num_attention_heads");
     return read;
   }
 

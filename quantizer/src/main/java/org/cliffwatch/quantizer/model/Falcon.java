@@ -29,16 +29,14 @@ final class Falcon extends Family {
     config.flag("tie_word_embeddings", true);
     config.flag("bias", false);
     // Its biases are rounded to bfloat16, of absolute positions and scaled as scores are.
-    require(config, "alibi", !config.flag("alibi", false), "false");
+    config.require("alibi", !config.flag("alibi", false), "false");
     int norms = parallelNorms(config);
     boolean isParallel = config.flag("parallel_attn", true);
-    require(
-        config,
+    config.require(
         "parallel_attn",
         isParallel || !config.flag("new_decoder_architecture", false),
         "true in the new decoder architecture");
-    require(
-        config,
+    config.require(
         "num_ln_in_parallel_attn",
         norms == 1 || config.flag("new_decoder_architecture", false),
         "1 outside the new decoder architecture");
@@ -66,7 +64,7 @@ final class Falcon extends Family {
   private static int parallelNorms(ConfigFields config) {
     boolean isNew = config.flag("new_decoder_architecture", false);
     int norms = config.positive("num_ln_in_parallel_attn", isNew ? 2 : 1);
-    require(config, "num_ln_in_parallel_attn", norms <= 2, "1 or 2");
+    config.require("num_ln_in_parallel_attn", norms <= 2, "1 or 2");
     return norms;
   }
 
@@ -74,10 +72,10 @@ final class Falcon extends Family {
     int stated = config.positive("num_kv_heads", heads);
     boolean single = config.flag("multi_query", true);
     if (config.flag("new_decoder_architecture", false)) {
-      require(config, "num_kv_heads", heads % stated == 0, "a divisor of " + heads);
+      config.require("num_kv_heads", heads % stated == 0, "a divisor of " + heads);
       return stated;
     }
-    require(config, "num_kv_heads", single || stated == heads, heads + ", one a head");
+    config.require("num_kv_heads", single || stated == heads, heads + ", one a head");
     return single ? 1 : heads;
   }
 

@@ -218,16 +218,9 @@ abstract class Family {
         "decoder_start_token_id");
     for (String absent :
         List.of("is_encoder_decoder", "add_cross_attention", "tie_encoder_decoder")) {
-      require(config, absent, !config.flag(absent, false), "false");
+      config.require(absent, !config.flag(absent, false), "false");
     }
     config.ignore("is_decoder", "cross_attention_hidden_size");
-  }
-
-  /** Refuses a value we don't implement. */
-  static void require(ConfigFields config, String field, boolean holds, String expected) {
-    if (!holds) {
-      throw config.error(field, "its value is not implemented; expected " + expected);
-    }
   }
 
   /** The activation of that name in transformers' {@code ACT2FN}. */
@@ -288,10 +281,9 @@ abstract class Family {
         Rotary.parameters(config)
             .map(p -> p.number("partial_rotary_factor", stated))
             .orElse(stated);
-    require(config, field, fraction > 0 && fraction <= 1, "a part of a head: above 0, up to 1");
+    config.require(field, fraction > 0 && fraction <= 1, "a part of a head: above 0, up to 1");
     int rotated = (int) (headSize * fraction);
-    require(
-        config,
+    config.require(
         field,
         rotated % 2 == 0,
         "a part of a head's " + headSize + " with an even number of values");
@@ -327,7 +319,7 @@ abstract class Family {
   /** The {@link #statedWindow} of a layer that slides, which it must have; else 0. */
   static int window(ConfigFields config, boolean slides) {
     int window = statedWindow(config);
-    require(config, "sliding_window", !slides || window > 0, "a window, for layers that slide");
+    config.require("sliding_window", !slides || window > 0, "a window, for layers that slide");
     return slides ? window : 0;
   }
 

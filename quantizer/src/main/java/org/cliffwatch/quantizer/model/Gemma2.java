@@ -58,7 +58,7 @@ class Gemma2 extends Llama {
   @Override
   float attentionScale(ConfigFields config, int headSize) {
     double scalar = config.number("query_pre_attn_scalar", 256);
-    require(config, "query_pre_attn_scalar", scalar > 0, "a positive number");
+    config.require("query_pre_attn_scalar", scalar > 0, "a positive number");
     return (float) (1 / Math.sqrt(scalar));
   }
 
@@ -69,7 +69,7 @@ class Gemma2 extends Llama {
 
   private float softCap(ConfigFields config, String field) {
     double cap = config.number(field, config.isNull(field) ? 0 : defaultSoftCap(field));
-    require(config, field, cap > 0 || !config.has(field), "a positive number, or null");
+    config.require(field, cap > 0 || !config.has(field), "a positive number, or null");
     return (float) cap;
   }
 

@@ -33,7 +33,7 @@ final class Gemma3 extends Gemma2 {
   /** transformers' attention is not given the cap. */
   @Override
   float attentionSoftCap(ConfigFields config) {
-    require(config, "attn_logit_softcapping", !config.has("attn_logit_softcapping"), "null");
+    config.require("attn_logit_softcapping", !config.has("attn_logit_softcapping"), "null");
     return 0;
   }
 

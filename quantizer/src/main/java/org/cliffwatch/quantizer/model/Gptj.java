@@ -28,8 +28,8 @@ final class Gptj extends Family {
     }
     Activation activation = activation(config, "activation_function", "gelu_new");
     config.flag("tie_word_embeddings", false);
-    require(config, "rotary", config.flag("rotary", true), "true");
-    require(config, "scale_attn_weights", config.flag("scale_attn_weights", true), "true");
+    config.require("rotary", config.flag("rotary", true), "true");
+    config.require("scale_attn_weights", config.flag("scale_attn_weights", true), "true");
     Gpt2.ignoreDropoutAndSummary(config);
     AttentionShape shape = new AttentionShape(heads, heads, headSize, scale(headSize), 0, null, 0);
     return new Architecture(

@@ -23,7 +23,7 @@ final class Granite extends Llama {
   @Override
   Architecture.Multipliers multipliers(ConfigFields config) {
     double scaling = config.number("logits_scaling", 1);
-    require(config, "logits_scaling", scaling != 0, "what one can divide by");
+    config.require("logits_scaling", scaling != 0, "what one can divide by");
     return new Architecture.Multipliers(
         (float) config.number("embedding_multiplier", 1),
         false,

@@ -175,8 +175,8 @@ class Llama extends Family {
     biases(config);
     // How training split the products; and marks of one converter.
     config.ignore("pretraining_tp", "is_llama_config");
-    require(config, "rope_interleaved", !config.flag("rope_interleaved", false), "false");
-    require(config, "use_mrope", !config.flag("use_mrope", false), "false");
+    config.require("rope_interleaved", !config.flag("rope_interleaved", false), "false");
+    config.require("use_mrope", !config.flag("use_mrope", false), "false");
     float scale = attentionScale(config, headSize);
     float softCap = attentionSoftCap(config);
     List<AttentionShape> attention = new ArrayList<>();

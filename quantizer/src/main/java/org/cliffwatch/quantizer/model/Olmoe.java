@@ -30,7 +30,7 @@ final class Olmoe extends Llama {
   @Override
   float clip(ConfigFields config) {
     float clip = (float) config.number("clip_qkv", 0);
-    require(config, "clip_qkv", !config.has("clip_qkv") || clip > 0, "a positive number, or null");
+    config.require("clip_qkv", !config.has("clip_qkv") || clip > 0, "a positive number, or null");
     return clip;
   }
 

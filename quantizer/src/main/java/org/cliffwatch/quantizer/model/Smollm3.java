@@ -50,7 +50,7 @@ final class Smollm3 extends Llama {
     List<Double> stated = config.numbers("no_rope_layers");
     if (config.has("no_rope_layers")) {
       int layers = config.positive("num_hidden_layers");
-      require(config, "no_rope_layers", stated.size() >= layers, "a 0 or 1 for each of " + layers);
+      config.require("no_rope_layers", stated.size() >= layers, "a 0 or 1 for each of " + layers);
       return stated.get(layer) != 0;
     }
     return (layer + 1) % interval != 0;

@@ -14,7 +14,7 @@ final class StableLm extends Llama {
 
   @Override
   Architecture read(ConfigFields config) {
-    require(config, "qk_layernorm", !config.flag("qk_layernorm", false), "false");
+    config.require("qk_layernorm", !config.flag("qk_layernorm", false), "false");
     return super.read(config);
   }
 

@@ -22,12 +22,12 @@ final class Awq extends StoredFormat {
 
   Awq(ConfigFields fields) {
     int bits = fields.integer("bits", fields.integer("w_bit", BITS));
-    require(fields, "bits", bits == BITS, "4");
+    fields.require("bits", bits == BITS, "4");
     String version = fields.text("version", fields.text("format", "gemm"));
-    require(fields, "version", version.equalsIgnoreCase("gemm"), "gemm");
+    fields.require("version", version.equalsIgnoreCase("gemm"), "gemm");
     groupSize = fields.integer("group_size", fields.integer("q_group_size", 128));
-    require(fields, "group_size", groupSize == -1 || groupSize > 0, "-1 or above 0");
-    require(fields, "zero_point", fields.flag("zero_point", true), "true");
+    fields.require("group_size", groupSize == -1 || groupSize > 0, "-1 or above 0");
+    fields.require("zero_point", fields.flag("zero_point", true), "true");
   }
 
   @Override

@@ -31,19 +31,16 @@ final class BitsAndBytes extends StoredFormat {
   BitsAndBytes(ConfigFields fields) {
     eight = fields.flag("load_in_8bit", false);
     boolean four = fields.flag("load_in_4bit", false);
-    require(fields, "load_in_4bit", four != eight, "one of load_in_4bit and load_in_8bit");
+    fields.require("load_in_4bit", four != eight, "one of load_in_4bit and load_in_8bit");
     type = fields.text("bnb_4bit_quant_type", "fp4");
-    require(fields, "bnb_4bit_quant_type", type.equals("nf4") || type.equals("fp4"), "nf4 or fp4");
+    fields.require("bnb_4bit_quant_type", type.equals("nf4") || type.equals("fp4"), "nf4 or fp4");
     nested = fields.flag("bnb_4bit_use_double_quant", false);
     String storage = fields.text("bnb_4bit_quant_storage", "uint8");
-    require(fields, "bnb_4bit_quant_storage", eight || storage.equals("uint8"), "uint8");
+    fields.require("bnb_4bit_quant_storage", eight || storage.equals("uint8"), "uint8");
     threshold = (float) fields.number("llm_int8_threshold", 6);
-    require(fields, "llm_int8_threshold", threshold > 0, "above 0");
-    require(
-        fields,
-        "llm_int8_has_fp16_weight",
-        !fields.flag("llm_int8_has_fp16_weight", false),
-        "false");
+    fields.require("llm_int8_threshold", threshold > 0, "above 0");
+    fields.require(
+        "llm_int8_has_fp16_weight", !fields.flag("llm_int8_has_fp16_weight", false), "false");
   }
 
   @Override

@@ -23,16 +23,14 @@ final class BlockFp8 extends StoredFormat {
 
   BlockFp8(ConfigFields fields) {
     String scheme = fields.text("activation_scheme", "dynamic");
-    require(
-        fields,
+    fields.require(
         "activation_scheme",
         scheme.equals("dynamic") || scheme.equals("static"),
         "dynamic or static");
     dynamic = scheme.equals("dynamic");
     List<Double> block = fields.numbers("weight_block_size");
     boolean whole = fields.isNull("weight_block_size");
-    require(
-        fields,
+    fields.require(
         "weight_block_size",
         block.isEmpty()
             || (block.size() == 2 && block.stream().allMatch(n -> n >= 1 && n < 1 << 20)),
@@ -40,10 +38,10 @@ final class BlockFp8 extends StoredFormat {
     height = whole ? 0 : block.isEmpty() ? 128 : block.get(0).intValue();
     width = whole ? 0 : block.isEmpty() ? 128 : block.get(1).intValue();
     String format = fields.text("fmt", "e4m3");
-    require(fields, "fmt", format.equals("e4m3"), "e4m3");
+    fields.require("fmt", format.equals("e4m3"), "e4m3");
     String scales = fields.text("scale_fmt", "float");
-    require(fields, "scale_fmt", scales.equals("float"), "float");
-    require(fields, "dequantize", !fields.flag("dequantize", false), "false");
+    fields.require("scale_fmt", scales.equals("float"), "float");
+    fields.require("dequantize", !fields.flag("dequantize", false), "false");
   }
 
   @Override

@@ -73,24 +73,19 @@ final class CompressedTensors extends StoredFormat {
       boolean exponents) {
     static Type of(ConfigFields fields) {
       String type = fields.text("type", "int");
-      StoredFormat.require(
-          fields, "type", type.equals("int") || type.equals("float"), "int or float");
+      fields.require("type", type.equals("int") || type.equals("float"), "int or float");
       int groupSize = fields.integer("group_size", -1);
       String strategy =
           fields.text(
               "strategy",
               !fields.has("group_size") ? "tensor" : groupSize > 0 ? "group" : "channel");
       boolean local = fields.isText("dynamic");
-      StoredFormat.require(
-          fields,
-          "dynamic",
-          !local || fields.text("dynamic").equals("local"),
-          "true, false or local");
+      fields.require(
+          "dynamic", !local || fields.text("dynamic").equals("local"), "true, false or local");
       boolean dynamic = local || fields.flag("dynamic", false);
       String scales = fields.text("scale_dtype", "");
       boolean exponents = scales.endsWith("uint8");
-      StoredFormat.require(
-          fields,
+      fields.require(
           "scale_dtype",
           scales.isEmpty() || exponents || scales.endsWith("float8_e4m3fn"),
           "torch.uint8 or torch.float8_e4m3fn");
@@ -116,7 +111,7 @@ final class CompressedTensors extends StoredFormat {
     for (String absent : List.of("kv_cache_scheme", "sparsity_config", "transform_config")) {
       boolean empty = !fields.has(absent) || fields.peek(absent).isEmpty();
       boolean dense = fields.peek(absent).path("format").asText().equals("dense");
-      require(fields, absent, empty || dense, "none");
+      fields.require(absent, empty || dense, "none");
     }
     String common = fields.text("format", "dense");
     ConfigFields all =
@@ -126,7 +121,7 @@ final class CompressedTensors extends StoredFormat {
     for (String name : all.names()) {
       ConfigFields group =
           all.object(name).orElseThrow(() -> all.error(name, "found null, expected an object"));
-      require(group, "output_activations", !group.has("output_activations"), "null");
+      group.require("output_activations", !group.has("output_activations"), "null");
       Packing packing =
           group.has("format")
               ? Packing.of(group, group.text("format"))
@@ -149,14 +144,14 @@ final class CompressedTensors extends StoredFormat {
     Type w = group.weights;
     switch (group.packing) {
       case PACKED ->
-          require(w.fields, "num_bits", w.integer && w.bits <= 8, "integers of 1 to 8 bits");
-      case INTEGERS -> require(w.fields, "num_bits", w.integer && w.bits <= 8, "int, up to 8 bits");
-      case FLOATS -> require(w.fields, "num_bits", !w.integer && w.bits == 8, "float, 8 bits");
-      case NAIVE -> require(w.fields, "num_bits", w.bits == 8, "8");
+          w.fields.require("num_bits", w.integer && w.bits <= 8, "integers of 1 to 8 bits");
+      case INTEGERS -> w.fields.require("num_bits", w.integer && w.bits <= 8, "int, up to 8 bits");
+      case FLOATS -> w.fields.require("num_bits", !w.integer && w.bits == 8, "float, 8 bits");
+      case NAIVE -> w.fields.require("num_bits", w.bits == 8, "8");
       case NVFP4, MXFP4 -> {
-        require(w.fields, "num_bits", !w.integer && w.bits == 4, "float, 4 bits");
+        w.fields.require("num_bits", !w.integer && w.bits == 4, "float, 4 bits");
         int size = group.packing == Packing.NVFP4 ? 16 : 32;
-        require(w.fields, "group_size", w.groupSize == size, String.valueOf(size));
+        w.fields.require("group_size", w.groupSize == size, String.valueOf(size));
       }
     }
     List<String> strategies =
@@ -166,9 +161,9 @@ final class CompressedTensors extends StoredFormat {
           case FLOATS, NAIVE -> List.of("tensor", "channel", "group", "block");
           case PACKED, INTEGERS -> List.of("tensor", "channel", "group");
         };
-    require(w.fields, "strategy", strategies.contains(w.strategy), String.join(", ", strategies));
-    require(w.fields, "dynamic", !w.dynamic, "false");
-    require(w.fields, "symmetric", w.symmetric || w.integer, "true");
+    w.fields.require("strategy", strategies.contains(w.strategy), String.join(", ", strategies));
+    w.fields.require("dynamic", !w.dynamic, "false");
+    w.fields.require("symmetric", w.symmetric || w.integer, "true");
   }
 
   @Override
@@ -459,8 +454,7 @@ final class CompressedTensors extends StoredFormat {
       case "channel" -> new Blocks.Grid(t.outputs, t.inputs, 1, t.inputs);
       case "block" -> {
         List<Double> structure = w.fields.numbers("block_structure");
-        require(
-            w.fields,
+        w.fields.require(
             "block_structure",
             structure.size() == 2 && structure.stream().allMatch(n -> n >= 1 && n < 1 << 20),
             "two sizes");
@@ -468,7 +462,7 @@ final class CompressedTensors extends StoredFormat {
             t.outputs, t.inputs, structure.get(0).intValue(), structure.get(1).intValue());
       }
       default -> {
-        require(w.fields, "group_size", w.groupSize > 0, "above 0");
+        w.fields.require("group_size", w.groupSize > 0, "above 0");
         yield new Blocks.Grid(t.outputs, t.inputs, 1, w.groupSize);
       }
     };
@@ -511,7 +505,7 @@ final class CompressedTensors extends StoredFormat {
                     + " token, group or tensor_group");
       };
     }
-    require(x.fields, "strategy", x.strategy.equals("tensor"), "tensor, where not dynamic");
+    x.fields.require("strategy", x.strategy.equals("tensor"), "tensor, where not dynamic");
     float scale = positive(t.takeOne("input_scale", FLOATS));
     float zero = 0;
     if (t.has("input_zero_point")) {
@@ -524,8 +518,8 @@ final class CompressedTensors extends StoredFormat {
   }
 
   private static Element element(Type x) {
-    require(x.fields, "symmetric", x.symmetric || x.integer, "true");
-    require(x.fields, "num_bits", x.bits == 8 || x.bits == 4, "8 or 4");
+    x.fields.require("symmetric", x.symmetric || x.integer, "true");
+    x.fields.require("num_bits", x.bits == 8 || x.bits == 4, "8 or 4");
     if (x.integer) {
       return x.bits == 8 ? Element.INT8 : Element.INT4;
     }

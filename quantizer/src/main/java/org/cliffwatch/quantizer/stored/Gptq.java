@@ -21,19 +21,16 @@ final class Gptq extends StoredFormat {
 
   Gptq(ConfigFields fields) {
     bits = fields.positive("bits");
-    require(fields, "bits", List.of(2, 3, 4, 8).contains(bits), "2, 3, 4 or 8");
+    fields.require("bits", List.of(2, 3, 4, 8).contains(bits), "2, 3, 4 or 8");
     groupSize = fields.integer("group_size", -1);
-    require(fields, "group_size", groupSize == -1 || groupSize > 0, "-1 or above 0");
+    fields.require("group_size", groupSize == -1 || groupSize > 0, "-1 or above 0");
     String format = fields.text("checkpoint_format", fields.text("format", "gptq"));
-    require(
-        fields,
-        "checkpoint_format",
-        format.equals("gptq") || format.equals("gptq_v2"),
-        "gptq or gptq_v2");
+    fields.require(
+        "checkpoint_format", format.equals("gptq") || format.equals("gptq_v2"), "gptq or gptq_v2");
     first = format.equals("gptq");
     ordered = fields.flag("desc_act", false);
-    require(fields, "dynamic", !fields.has("dynamic") || fields.peek("dynamic").isEmpty(), "none");
-    require(fields, "is_marlin_format", !fields.flag("is_marlin_format", false), "false");
+    fields.require("dynamic", !fields.has("dynamic") || fields.peek("dynamic").isEmpty(), "none");
+    fields.require("is_marlin_format", !fields.flag("is_marlin_format", false), "false");
   }
 
   @Override

@@ -70,11 +70,4 @@ public abstract class StoredFormat {
   abstract boolean holds(LayerTensors tensors);
 
   abstract StoredWeight weight(LayerTensors tensors);
-
-  /** Refuses a value that is not implemented. */
-  static void require(ConfigFields fields, String field, boolean holds, String expected) {
-    if (!holds) {
-      throw fields.error(field, "its value is not implemented; expected " + expected);
-    }
-  }
 }

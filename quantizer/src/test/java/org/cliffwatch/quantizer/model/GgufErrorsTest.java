@@ -135,7 +135,7 @@ class GgufErrorsTest {
     GgufVariant variant = GgufVariant.of(name);
     variant.tensors.put(
         "blk.0.attn_q_norm.weight", new GgufVariant.Tensor(new long[] {8, 4}, new float[32], ""));
-    assertRefused(variant, field + "\": its value is not implemented; expected false");
+    assertRefused(variant, field + "\": found true, which is not implemented; expected false");
   }
 
   /** Headers damaged at random (seeded) are refused by the file's name, or read. */
