@@ -484,10 +484,13 @@ final class CompressedTensors extends StoredFormat {
     if (x.dynamic) {
       return switch (x.strategy) {
         case "token" -> RowQuantizer.dynamic(element, x.symmetric, 0);
-        case "group" ->
-            group.packing == Packing.MXFP4 || x.exponents
-                ? new RowQuantizer(element, true, x.groupSize, Scaling.EVEN, 0, 0)
-                : RowQuantizer.dynamic(element, x.symmetric, x.groupSize);
+        case "group" -> {
+          if (group.packing != Packing.MXFP4 && !x.exponents) {
+            yield RowQuantizer.dynamic(element, x.symmetric, x.groupSize);
+          }
+          x.fields.require("num_bits", element == Element.E2M1, "4-bit floats for MX inputs");
+          yield new RowQuantizer(element, true, x.groupSize, Scaling.EVEN, 0, 0);
+        }
         case "tensor_group" ->
             new RowQuantizer(
                 element,

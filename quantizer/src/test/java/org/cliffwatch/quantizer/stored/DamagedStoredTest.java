@@ -224,6 +224,14 @@ class DamagedStoredTest {
     ((ObjectNode) config.at("/quantization_config/config_groups/group_0/input_activations"))
         .put("strategy", "tensor");
     assertThatThrownBy(this::inventory).hasMessageContaining("all rows of a batch");
+
+    read("ct-mxfp4");
+    ((ObjectNode) config.at("/quantization_config/config_groups/group_0/input_activations"))
+        .put("num_bits", 8);
+    assertThatThrownBy(this::inventory)
+        .hasMessageContaining("input_activations.num_bits")
+        .hasMessageContaining(
+            "found 8, which is not implemented; expected 4-bit floats for MX inputs");
   }
 
   private void read(String name) throws IOException {
