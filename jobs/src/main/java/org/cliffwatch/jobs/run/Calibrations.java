@@ -129,7 +129,7 @@ final class Calibrations {
     spark.sc().setJobDescription("calibration");
     Map<String, String> refusals = new HashMap<>();
     progress.startShare("calibrated", passes.size());
-    try (Underway underway = new Underway(spark.sc(), progress, false)) {
+    try (Underway underway = new Underway(spark.sc(), progress)) {
       Task task =
           new Task(
               output,

@@ -146,7 +146,7 @@ public final class Evaluation {
               report == null ? cell.refusal() : report.error()));
     }
     progress.startShare("compared", cells.size());
-    try (Underway underway = new Underway(spark.sc(), progress, false)) {
+    try (Underway underway = new Underway(spark.sc(), progress)) {
       return new Aggregation(
               spark,
               new ComparisonSettings(

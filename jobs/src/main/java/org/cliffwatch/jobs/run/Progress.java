@@ -22,9 +22,6 @@ final class Progress {
   private long tokens;
   private double work;
   private double workDone;
-  private int cellsUnderway;
-  private long tokensUnderway;
-  private double workUnderway;
   private double expectedSeconds;
   private String sharePast;
   private String shown = "";
@@ -60,33 +57,26 @@ final class Progress {
     started = System.nanoTime();
     lastPrinted = started;
     printed = "";
+    done = 0;
+    tokens = 0;
     workDone = 0;
-    workUnderway = 0;
     cells = cellsToScore;
     work = workToDo;
     expectedSeconds = expected;
     show();
   }
 
-  /** Some work is done. */
-  synchronized void unit(int cellsDone, long tokensScored, double of) {
-    done += cellsDone;
-    tokens += tokensScored;
-    workDone += of;
-    show();
-  }
-
-  /** What units that are not done yet have done so far. */
-  synchronized void underway(int cellsDone, long tokensScored, double of) {
-    cellsUnderway = cellsDone;
-    tokensUnderway = tokensScored;
-    workUnderway = of;
+  /** All that is done since the start. */
+  synchronized void done(int cellsDone, long tokensScored, double of) {
+    done = cellsDone;
+    tokens = tokensScored;
+    workDone = of;
     show();
   }
 
   private void show() {
     double seconds = (System.nanoTime() - started) / 1e9;
-    double share = Math.min(1, (workDone + workUnderway) / work);
+    double share = Math.min(1, workDone / work);
     // Parts of the work add up to all of it but for rounding.
     boolean whole = cells == 0 ? share == 1 && !printed.isEmpty() : done == cells;
     double left =
@@ -97,9 +87,9 @@ final class Progress {
             : String.format(
                 Locale.ROOT,
                 "%d of %d cells, %.0f scored tokens/s, ETA %s",
-                Math.min(cells, done + cellsUnderway),
+                Math.min(cells, done),
                 cells,
-                seconds > 0 ? (tokens + tokensUnderway) / seconds : 0,
+                seconds > 0 ? tokens / seconds : 0,
                 Estimate.clock(left));
     if (terminal) {
       out.print(CLEAR + shown);

@@ -125,17 +125,17 @@ final class Scoring {
         units.stream().mapToDouble(Unit::cost).sum(),
         Schedule.makespan(units, slots(spark)));
     String stopped;
-    try (Underway underway = new Underway(spark.sc(), progress, true)) {
+    try (Underway underway = new Underway(spark.sc(), progress)) {
       UnitScorer scorer =
           new UnitScorer(settings, questions(), costs, underway.counters(), configuration());
-      stopped = run("scores", units, scorer, reports, progress);
+      stopped = run("scores", units, scorer, reports, underway);
       for (int i = 0; stopped == null && i < LOOKS_MILLIS.length; i++) {
         List<Unit> rest = unassembled(pending, reports);
         if (rest.isEmpty()) {
           break;
         }
         pause(LOOKS_MILLIS[i]);
-        stopped = run("cells of several parts", rest, scorer, reports, progress);
+        stopped = run("cells of several parts", rest, scorer, reports, underway);
       }
     }
     for (Cell cell : pending) {
@@ -327,12 +327,12 @@ final class Scoring {
       List<Unit> units,
       UnitScorer scorer,
       Map<StoredCell, CellReport> reports,
-      Progress progress) {
+      Underway underway) {
     List<Unit> left = units;
     for (int deadly = 0; ; deadly++) {
       Set<Integer> done = new HashSet<>();
       try {
-        job(description, left, deadly == 0 ? scorer : scorer.resuming(), done, reports, progress);
+        job(description, left, deadly == 0 ? scorer : scorer.resuming(), done, reports, underway);
         return null;
       } catch (Exception e) {
         if (spark.sc().isStopped()) {
@@ -392,7 +392,7 @@ final class Scoring {
       UnitScorer scorer,
       Set<Integer> done,
       Map<StoredCell, CellReport> reports,
-      Progress progress) {
+      Underway underway) {
     RDD<Unit> placed = placed(units);
     spark.setJobDescription(description);
     spark
@@ -405,7 +405,8 @@ final class Scoring {
               public BoxedUnit apply(Object unit, UnitScorer.Done of) {
                 done.add((Integer) unit);
                 take(of.cells(), reports);
-                progress.unit(
+                underway.ended(
+                    of.task(),
                     (int)
                         of.cells().stream()
                             .filter(report -> report.committed() || report.error() != null)

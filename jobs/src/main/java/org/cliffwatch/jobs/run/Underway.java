@@ -2,9 +2,7 @@ package org.cliffwatch.jobs.run;
 
 import java.io.Serializable;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.Map;
-import java.util.Set;
 import org.apache.spark.SparkContext;
 import org.apache.spark.scheduler.AccumulableInfo;
 import org.apache.spark.scheduler.SparkListener;
@@ -15,9 +13,9 @@ import org.apache.spark.util.LongAccumulator;
 import scala.jdk.javaapi.CollectionConverters;
 
 /**
- * What Spark tasks that have not ended have done: executors tell with their heartbeats, every ten
- * seconds unless {@code spark.executor.heartbeatInterval} is set. On a cluster a unit may be all
- * that a slot does in a run.
+ * What Spark tasks have done. Of those that have not ended executors tell with their heartbeats,
+ * every ten seconds unless {@code spark.executor.heartbeatInterval} is set: on a cluster a unit may
+ * be all that a slot does in a run.
  */
 final class Underway extends SparkListener implements AutoCloseable {
   /** What a task counts. */
@@ -51,25 +49,34 @@ final class Underway extends SparkListener implements AutoCloseable {
     }
   }
 
-  private record Done(long cells, long tokens, double work) {}
+  private record Done(long cells, long tokens, double work) {
+    static final Done NOTHING = new Done(0, 0, 0);
+
+    Done plus(Done other) {
+      return new Done(cells + other.cells, tokens + other.tokens, work + other.work);
+    }
+
+    Done minus(Done other) {
+      return new Done(cells - other.cells, tokens - other.tokens, work - other.work);
+    }
+  }
 
   private final SparkContext spark;
   private final Progress progress;
   private final Counters counters;
-  private final boolean reported;
-  private final Map<Long, Done> byTask = new HashMap<>();
 
-  /** Whose last heartbeat may come after their end. */
-  private final Set<Long> ended = new HashSet<>();
+  /** By tasks that have not ended. */
+  private final Map<Long, Done> underway = new HashMap<>();
 
-  /**
-   * @param reported whether what a task has done comes to the progress when it ends; else it counts
-   *     on
-   */
-  Underway(SparkContext spark, Progress progress, boolean reported) {
+  /** By tasks that have, whose last heartbeat may come after that. */
+  private final Map<Long, Done> ended = new HashMap<>();
+
+  /** Of all that have. */
+  private Done sum = Done.NOTHING;
+
+  Underway(SparkContext spark, Progress progress) {
     this.spark = spark;
     this.progress = progress;
-    this.reported = reported;
     this.counters = new Counters(spark);
     spark.addSparkListener(this);
   }
@@ -81,50 +88,51 @@ final class Underway extends SparkListener implements AutoCloseable {
   @Override
   public synchronized void onExecutorMetricsUpdate(SparkListenerExecutorMetricsUpdate heartbeat) {
     for (var task : CollectionConverters.asJava(heartbeat.accumUpdates())) {
-      if (!ended.contains((Long) task._1())) {
-        done((Long) task._1(), task._4());
+      if (!ended.containsKey((Long) task._1())) {
+        underway.put((Long) task._1(), done(task._4()));
       }
     }
     tell();
   }
 
+  /** What a task that has failed has done, another one will do again. */
   @Override
-  public synchronized void onTaskEnd(SparkListenerTaskEnd task) {
-    ended.add(task.taskInfo().taskId());
-    byTask.remove(task.taskInfo().taskId());
-    if (!reported) {
-      done(task.taskInfo().taskId(), task.taskInfo().accumulables());
-      tell();
+  public synchronized void onTaskEnd(SparkListenerTaskEnd end) {
+    long task = end.taskInfo().taskId();
+    if (!ended.containsKey(task)) {
+      boolean counts = end.taskInfo().successful();
+      ended(task, counts ? done(end.taskInfo().accumulables()) : Done.NOTHING);
     }
   }
 
-  private void done(long task, scala.collection.Iterable<AccumulableInfo> updates) {
+  /** What a task has done in all, for who may hear of its end before Spark's listeners do. */
+  synchronized void ended(long task, int cells, long tokens, double work) {
+    ended(task, new Done(cells, tokens, work));
+  }
+
+  private void ended(long task, Done done) {
+    underway.remove(task);
+    Done before = ended.put(task, done);
+    sum = sum.plus(done).minus(before == null ? Done.NOTHING : before);
+    tell();
+  }
+
+  private Done done(scala.collection.Iterable<AccumulableInfo> updates) {
     Map<Long, Number> values = new HashMap<>();
     for (AccumulableInfo info : CollectionConverters.asJava(updates)) {
       if (info.update().isDefined() && info.update().get() instanceof Number value) {
         values.put(info.id(), value);
       }
     }
-    if (values.containsKey(counters.work.id())) {
-      byTask.put(
-          task,
-          new Done(
-              values.getOrDefault(counters.cells.id(), 0).longValue(),
-              values.getOrDefault(counters.tokens.id(), 0).longValue(),
-              values.get(counters.work.id()).doubleValue()));
-    }
+    return new Done(
+        values.getOrDefault(counters.cells.id(), 0).longValue(),
+        values.getOrDefault(counters.tokens.id(), 0).longValue(),
+        values.getOrDefault(counters.work.id(), 0).doubleValue());
   }
 
   private void tell() {
-    long cells = 0;
-    long tokens = 0;
-    double work = 0;
-    for (Done done : byTask.values()) {
-      cells += done.cells();
-      tokens += done.tokens();
-      work += done.work();
-    }
-    progress.underway((int) cells, tokens, work);
+    Done all = underway.values().stream().reduce(sum, Done::plus);
+    progress.done((int) all.cells(), all.tokens(), all.work());
   }
 
   @Override

@@ -130,11 +130,12 @@ final class UnitScorer implements Serializable {
   }
 
   /**
-   * What came of units.
+   * What came of a task's units.
    *
-   * @param tokens scored by this task, whereas cells may be put together from several tasks' parts
+   * @param task its id
+   * @param tokens scored by it, whereas cells may be put together from several tasks' parts
    */
-  record Done(List<CellReport> cells, long tokens) implements Serializable {
+  record Done(long task, List<CellReport> cells, long tokens) implements Serializable {
     private static final long serialVersionUID = 1L;
   }
 
@@ -150,7 +151,7 @@ final class UnitScorer implements Serializable {
       worker.score(units.next(), reports);
       tokens += worker.scoredTokens;
     }
-    return new Done(reports, tokens);
+    return new Done(TaskContext.get().taskAttemptId(), reports, tokens);
   }
 
   /**
