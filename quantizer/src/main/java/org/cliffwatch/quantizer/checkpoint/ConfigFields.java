@@ -299,13 +299,18 @@ public final class ConfigFields {
    */
   public void require(String name, boolean holds, String expected) {
     if (!holds) {
-      JsonNode value = peek(name);
-      throw error(
-          name,
-          value.isMissingNode()
-              ? "missing, expected " + expected
-              : "found " + shown(value) + ", which is not implemented; expected " + expected);
+      throw notImplemented(name, expected);
     }
+  }
+
+  /** An error about a field whose value, or whose absence, stands for what is not implemented. */
+  public InvalidInputException notImplemented(String name, String expected) {
+    JsonNode value = peek(name);
+    return error(
+        name,
+        value.isMissingNode()
+            ? "missing, expected " + expected
+            : "found " + shown(value) + ", which is not implemented; expected " + expected);
   }
 
   private static String shown(JsonNode value) {

@@ -88,9 +88,7 @@ abstract class Family {
         return family;
       }
     }
-    throw config.error(
-        "model_type",
-        "found \"" + modelType + "\", which is not implemented; expected one of " + modelTypes());
+    throw config.notImplemented("model_type", "one of " + modelTypes());
   }
 
   static String modelTypes() {
@@ -243,12 +241,8 @@ abstract class Family {
       case "quick_gelu":
         return Activation.QUICK_GELU;
       default:
-        throw config.error(
-            field,
-            "found \""
-                + name
-                + "\", which is not implemented; expected gelu, gelu_new, gelu_fast,"
-                + " gelu_pytorch_tanh, quick_gelu, relu or silu");
+        throw config.notImplemented(
+            field, "gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, quick_gelu, relu or silu");
     }
   }
 

@@ -120,12 +120,9 @@ public final class Rotary {
       case "longrope":
         return longrope(p, base, width, contextLength, originalContext(config, p, contextLength));
       default:
-        throw p.error(
+        throw p.notImplemented(
             p.has("rope_type") ? "rope_type" : "type",
-            "found \""
-                + type
-                + "\", which is not implemented; expected default, linear, dynamic, llama3, yarn or"
-                + " longrope");
+            "default, linear, dynamic, llama3, yarn or longrope");
     }
   }
 

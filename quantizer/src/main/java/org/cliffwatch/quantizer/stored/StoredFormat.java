@@ -38,12 +38,8 @@ public abstract class StoredFormat {
           case "bitsandbytes" -> new BitsAndBytes(fields);
           case "fp8" -> new BlockFp8(fields);
           default ->
-              throw fields.error(
-                  "quant_method",
-                  "found \""
-                      + method
-                      + "\", which is not implemented; expected awq, bitsandbytes,"
-                      + " compressed-tensors, fp8 or gptq");
+              throw fields.notImplemented(
+                  "quant_method", "awq, bitsandbytes, compressed-tensors, fp8 or gptq");
         };
     // What remains says how it was made.
     fields.ignore(fields.names().toArray(String[]::new));
