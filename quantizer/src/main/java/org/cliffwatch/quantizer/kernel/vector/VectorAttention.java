@@ -1,6 +1,5 @@
 package org.cliffwatch.quantizer.kernel.vector;
 
-import static org.cliffwatch.quantizer.kernel.vector.VectorMath.FLOATS;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.LANES;
 import static org.cliffwatch.quantizer.kernel.vector.VectorMath.constant;
 
@@ -84,14 +83,20 @@ final class VectorAttention {
 
   /** Keys and values by position, and the scores of one block; one a thread. */
   private static final class Panel {
-    /** (keys / LANES, headSize, LANES). */
+    /** (keys / STEP, headSize, STEP). */
     private float[] keys = {};
 
-    /** (keys, width). */
+    /** (width / STEP, keys, STEP). */
     private float[] values = {};
 
+    /**
+     * (ROWS, headSize). What loops over all rows read has an array a row, so that one index serves
+     * all of them: the reckoning of places would cost as much as the products.
+     */
+    private final float[][] query = new float[ROWS][0];
+
     /** (ROWS, keys), padded to {@link #STEP}. */
-    private float[] scores = {};
+    private final float[][] scores = new float[ROWS][0];
 
     /** (ROWS, width). */
     private float[] mixed = {};
@@ -116,15 +121,14 @@ final class VectorAttention {
 
     void fit(TokenRuns runs, AttentionShape shape) {
       capacity = (runs.longest() + STEP - 1) / STEP * STEP;
-      if (size != shape.headSize()) {
-        // Values beyond the head's size stay zero.
-        values = new float[0];
-      }
       size = shape.headSize();
       width = (size + STEP - 1) / STEP * STEP;
       keys = atLeast(keys, capacity * size);
       values = atLeast(values, capacity * width);
-      scores = atLeast(scores, ROWS * capacity);
+      for (int b = 0; b < ROWS; b++) {
+        query[b] = atLeast(query[b], size);
+        scores[b] = atLeast(scores[b], capacity);
+      }
       mixed = atLeast(mixed, ROWS * width);
       path = path.length < runs.runs() ? new int[runs.runs()] : path;
       chain = chain.length < runs.runs() ? new int[runs.runs()] : chain;
@@ -163,19 +167,24 @@ final class VectorAttention {
     }
 
     private void append(float[] k, float[] v, int from, int key) {
-      int column = key / LANES * LANES * size + key % LANES;
+      int column = key / STEP * STEP * size + key % STEP;
       for (int i = 0; i < size; i++) {
-        keys[column + i * LANES] = k[from + i];
+        keys[column + i * STEP] = k[from + i];
       }
-      System.arraycopy(v, from, values, key * width, size);
+      for (int i = 0; i < size; i += STEP) {
+        System.arraycopy(v, from + i, values, value(i, key), Math.min(STEP, size - i));
+      }
     }
 
     /** Attention of the block at hand; only its first {@code real} results are written. */
     void attend(float[] q, AttentionShape shape, int real, float[] y) {
       int begin = firstKey[0] / ALIGNMENT * ALIGNMENT;
       int end = (position[ROWS - 1] + STEP) / STEP * STEP;
+      for (int b = 0; b < ROWS; b++) {
+        System.arraycopy(q, queryAt[b], query[b], 0, size);
+      }
       for (int block = begin; block < end; block += STEP) {
-        score(q, block, shape.scale());
+        score(block, shape.scale());
       }
       for (int b = 0; b < ROWS; b++) {
         bias(b, begin, end, shape);
@@ -198,14 +207,13 @@ final class VectorAttention {
     }
 
     /** scores[b, block ..] = q_b · k · scale for {@link #STEP} keys. */
-    private void score(float[] q, int block, float scale) {
+    private void score(int block, float scale) {
       float[] panel = keys;
-      int left = block * size;
-      int right = left + LANES * size;
-      int q0 = queryAt[0];
-      int q1 = queryAt[1];
-      int q2 = queryAt[2];
-      int q3 = queryAt[3];
+      int at = block * size;
+      float[] q0 = query[0];
+      float[] q1 = query[1];
+      float[] q2 = query[2];
+      float[] q3 = query[3];
       FloatVector s00 = constant(0);
       FloatVector s01 = s00;
       FloatVector s10 = s00;
@@ -215,50 +223,50 @@ final class VectorAttention {
       FloatVector s30 = s00;
       FloatVector s31 = s00;
       for (int i = 0; i < size; i++) {
-        FloatVector k0 = VectorMath.load(panel, left + i * LANES);
-        FloatVector k1 = VectorMath.load(panel, right + i * LANES);
-        FloatVector a = FloatVector.broadcast(FLOATS, q[q0 + i]);
+        FloatVector k0 = VectorMath.load(panel, at + i * STEP);
+        FloatVector k1 = VectorMath.load(panel, at + i * STEP + LANES);
+        FloatVector a = constant(q0[i]);
         s00 = a.fma(k0, s00);
         s01 = a.fma(k1, s01);
-        FloatVector b = FloatVector.broadcast(FLOATS, q[q1 + i]);
+        FloatVector b = constant(q1[i]);
         s10 = b.fma(k0, s10);
         s11 = b.fma(k1, s11);
-        FloatVector c = FloatVector.broadcast(FLOATS, q[q2 + i]);
+        FloatVector c = constant(q2[i]);
         s20 = c.fma(k0, s20);
         s21 = c.fma(k1, s21);
-        FloatVector d = FloatVector.broadcast(FLOATS, q[q3 + i]);
+        FloatVector d = constant(q3[i]);
         s30 = d.fma(k0, s30);
         s31 = d.fma(k1, s31);
       }
-      s00.mul(scale).intoArray(scores, block);
-      s01.mul(scale).intoArray(scores, block + LANES);
-      s10.mul(scale).intoArray(scores, capacity + block);
-      s11.mul(scale).intoArray(scores, capacity + block + LANES);
-      s20.mul(scale).intoArray(scores, 2 * capacity + block);
-      s21.mul(scale).intoArray(scores, 2 * capacity + block + LANES);
-      s30.mul(scale).intoArray(scores, 3 * capacity + block);
-      s31.mul(scale).intoArray(scores, 3 * capacity + block + LANES);
+      s00.mul(scale).intoArray(scores[0], block);
+      s01.mul(scale).intoArray(scores[0], block + LANES);
+      s10.mul(scale).intoArray(scores[1], block);
+      s11.mul(scale).intoArray(scores[1], block + LANES);
+      s20.mul(scale).intoArray(scores[2], block);
+      s21.mul(scale).intoArray(scores[2], block + LANES);
+      s30.mul(scale).intoArray(scores[3], block);
+      s31.mul(scale).intoArray(scores[3], block + LANES);
     }
 
     /** The soft cap and ALiBi, and {@link #UNSEEN} where the row does not look. */
     private void bias(int b, int begin, int end, AttentionShape shape) {
-      int at = b * capacity;
+      float[] row = scores[b];
       if (shape.softCap() != 0) {
         for (int j = begin; j < end; j += LANES) {
-          FloatVector score = VectorMath.load(scores, at + j);
+          FloatVector score = VectorMath.load(row, j);
           FloatVector capped = VectorMath.tanh(score.div(shape.softCap())).mul(shape.softCap());
           // An infinite score would be capped to a plausible one: it less itself is NaN.
-          capped.add(score.sub(score)).intoArray(scores, at + j);
+          capped.add(score.sub(score)).intoArray(row, j);
         }
       }
       if (shape.alibi() != null) {
         float slope = shape.alibi()[head[b]];
         for (int j = begin; j <= position[b]; j++) {
-          scores[at + j] += slope * (j - position[b]);
+          row[j] += slope * (j - position[b]);
         }
       }
-      Arrays.fill(scores, at + begin, at + firstKey[b], UNSEEN);
-      Arrays.fill(scores, at + position[b] + 1, at + end, UNSEEN);
+      Arrays.fill(row, begin, firstKey[b], UNSEEN);
+      Arrays.fill(row, position[b] + 1, end, UNSEEN);
     }
 
     /**
@@ -266,11 +274,11 @@ final class VectorAttention {
      * where a score is not finite.
      */
     private float exponentials(int b, int begin, int end) {
-      int at = b * capacity;
+      float[] row = scores[b];
       FloatVector maxima = constant(UNSEEN);
       IntVector magnitudes = IntVector.zero(VectorMath.INTS);
       for (int j = begin; j < end; j += LANES) {
-        FloatVector score = VectorMath.load(scores, at + j);
+        FloatVector score = VectorMath.load(row, j);
         maxima = maxima.max(score);
         magnitudes = magnitudes.max(score.reinterpretAsInts().and(VectorMath.MAGNITUDE));
       }
@@ -279,11 +287,11 @@ final class VectorAttention {
       }
       float max = maxima.reduceLanes(VectorOperators.MAX);
       for (int j = begin; j < end; j += LANES) {
-        VectorMath.exp(VectorMath.load(scores, at + j).sub(max)).intoArray(scores, at + j);
+        VectorMath.exp(VectorMath.load(row, j).sub(max)).intoArray(row, j);
       }
-      Arrays.fill(scores, at + begin, at + firstKey[b], 0);
-      Arrays.fill(scores, at + position[b] + 1, at + end, 0);
-      return VectorMath.sum(scores, at + begin, end - begin);
+      Arrays.fill(row, begin, firstKey[b], 0);
+      Arrays.fill(row, position[b] + 1, end, 0);
+      return VectorMath.sum(row, begin, end - begin);
     }
 
     /**
@@ -308,21 +316,29 @@ final class VectorAttention {
     }
 
     private void mixRow(int b, int from, int to) {
+      float[] row = scores[b];
       int at = b * width;
       for (int j = from; j < to; j++) {
-        FloatVector p = constant(scores[b * capacity + j]);
+        FloatVector p = constant(row[j]);
         for (int i = 0; i < width; i += LANES) {
-          p.fma(VectorMath.load(values, j * width + i), VectorMath.load(mixed, at + i))
+          p.fma(VectorMath.load(values, value(i, j)), VectorMath.load(mixed, at + i))
               .intoArray(mixed, at + i);
         }
       }
     }
 
+    /** Where value {@code i} of a key lies. */
+    private int value(int i, int key) {
+      return i / STEP * STEP * capacity + key * STEP + i % STEP;
+    }
+
     private void mixBlock(int column, int from, int to) {
-      float[] p = scores;
-      int p1 = capacity;
-      int p2 = 2 * capacity;
-      int p3 = 3 * capacity;
+      float[] panel = values;
+      int at = column * capacity;
+      float[] p0 = scores[0];
+      float[] p1 = scores[1];
+      float[] p2 = scores[2];
+      float[] p3 = scores[3];
       int row1 = width + column;
       int row2 = 2 * width + column;
       int row3 = 3 * width + column;
@@ -335,18 +351,18 @@ final class VectorAttention {
       FloatVector m30 = VectorMath.load(mixed, row3);
       FloatVector m31 = VectorMath.load(mixed, row3 + LANES);
       for (int j = from; j < to; j++) {
-        FloatVector v0 = VectorMath.load(values, j * width + column);
-        FloatVector v1 = VectorMath.load(values, j * width + column + LANES);
-        FloatVector a = FloatVector.broadcast(FLOATS, p[j]);
+        FloatVector v0 = VectorMath.load(panel, at + j * STEP);
+        FloatVector v1 = VectorMath.load(panel, at + j * STEP + LANES);
+        FloatVector a = constant(p0[j]);
         m00 = a.fma(v0, m00);
         m01 = a.fma(v1, m01);
-        FloatVector b = FloatVector.broadcast(FLOATS, p[p1 + j]);
+        FloatVector b = constant(p1[j]);
         m10 = b.fma(v0, m10);
         m11 = b.fma(v1, m11);
-        FloatVector c = FloatVector.broadcast(FLOATS, p[p2 + j]);
+        FloatVector c = constant(p2[j]);
         m20 = c.fma(v0, m20);
         m21 = c.fma(v1, m21);
-        FloatVector d = FloatVector.broadcast(FLOATS, p[p3 + j]);
+        FloatVector d = constant(p3[j]);
         m30 = d.fma(v0, m30);
         m31 = d.fma(v1, m31);
       }
