@@ -5,6 +5,7 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -30,6 +31,12 @@ import picocli.CommandLine.ParameterException;
 /** What all commands share: exit codes, error messages, the Spark session. */
 public final class Commands {
   private static final String SPARK_HADOOP = "spark.hadoop.";
+
+  /**
+   * After how long without a heartbeat an executor is lost; {@code spark.network.timeout} if not
+   * set.
+   */
+  private static final String HEARTBEAT_TIMEOUT = "spark.storage.blockManagerHeartbeatTimeoutMs";
 
   private Commands() {}
 
@@ -124,26 +131,37 @@ public final class Commands {
   }
 
   /**
-   * Settings of ours where the user has none. On a cluster an executor that joins late may lack the
-   * run's kernel: it refuses its tasks at once, and after two of them Spark gives it no more of the
-   * stage. Others are tried again in place once, as a passing fault deserves.
+   * Settings of ours where the user has none.
+   *
+   * <p>On a cluster an executor that joins late may lack the run's kernel: it refuses its tasks at
+   * once, and after two of them Spark gives it no more of the stage. Others are tried again in
+   * place once, as a passing fault deserves.
+   *
+   * <p>On this machine the only executor is the driver itself, which no heartbeat can lose. Where
+   * the machine has slept, Spark would nevertheless take it for lost, get no more news of its tasks
+   * and end the process ten minutes later.
    *
    * @param setting the user's, by name, or null
    */
   static Map<String, String> defaults(UnaryOperator<String> setting) {
+    Map<String, String> defaults = new LinkedHashMap<>();
     String master = setting.apply("spark.master");
     if (master == null) {
-      return Map.of("spark.master", "local[*]");
+      master = "local[*]";
+      defaults.put("spark.master", master);
     }
-    boolean chosen =
-        setting.apply("spark.excludeOnFailure.enabled") != null
-            || setting.apply("spark.task.maxFailures") != null;
-    return master.startsWith("local") || chosen
-        ? Map.of()
-        : Map.of(
-            "spark.excludeOnFailure.enabled", "true",
-            "spark.excludeOnFailure.task.maxTaskAttemptsPerExecutor", "2",
-            "spark.excludeOnFailure.task.maxTaskAttemptsPerNode", "3");
+    if (master.equals("local") || master.startsWith("local[")) {
+      if (setting.apply("spark.network.timeout") == null
+          && setting.apply(HEARTBEAT_TIMEOUT) == null) {
+        defaults.put(HEARTBEAT_TIMEOUT, "365d");
+      }
+    } else if (setting.apply("spark.excludeOnFailure.enabled") == null
+        && setting.apply("spark.task.maxFailures") == null) {
+      defaults.put("spark.excludeOnFailure.enabled", "true");
+      defaults.put("spark.excludeOnFailure.task.maxTaskAttemptsPerExecutor", "2");
+      defaults.put("spark.excludeOnFailure.task.maxTaskAttemptsPerNode", "3");
+    }
+    return defaults;
   }
 
   /**

@@ -62,12 +62,27 @@ class CommandsTest {
   @Test
   void aUsersOwnSettingsAreLeftAlone() {
     assertThat(Commands.defaults(Map.<String, String>of()::get))
-        .isEqualTo(Map.of("spark.master", "local[*]"));
-    assertThat(Commands.defaults(Map.of("spark.master", "local[2]")::get)).isEmpty();
+        .containsEntry("spark.master", "local[*]");
+    for (String own :
+        new String[] {"spark.network.timeout", "spark.storage.blockManagerHeartbeatTimeoutMs"}) {
+      assertThat(Commands.defaults(Map.of("spark.master", "local[2]", own, "1")::get)).isEmpty();
+    }
     assertThat(Commands.defaults(Map.of("spark.master", "yarn")::get))
         .containsEntry("spark.excludeOnFailure.enabled", "true");
     for (String own : new String[] {"spark.excludeOnFailure.enabled", "spark.task.maxFailures"}) {
       assertThat(Commands.defaults(Map.of("spark.master", "yarn", own, "1")::get)).isEmpty();
+    }
+  }
+
+  @Test
+  void aMachineThatHasSleptHasNotLostItsOwnExecutor() {
+    for (String local : new String[] {"local", "local[*]", "local[2]", "local[4, 2]"}) {
+      assertThat(Commands.defaults(Map.of("spark.master", local)::get))
+          .isEqualTo(Map.of("spark.storage.blockManagerHeartbeatTimeoutMs", "365d"));
+    }
+    for (String cluster : new String[] {"spark://host:7077", "local-cluster[2,1,1024]"}) {
+      assertThat(Commands.defaults(Map.of("spark.master", cluster)::get))
+          .doesNotContainKey("spark.storage.blockManagerHeartbeatTimeoutMs");
     }
   }
 
