@@ -334,7 +334,7 @@ final class VectorAttention {
 
     private void mixBlock(int column, int from, int to) {
       float[] panel = values;
-      int at = column * capacity;
+      int at = value(column, 0);
       float[] p0 = scores[0];
       float[] p1 = scores[1];
       float[] p2 = scores[2];
