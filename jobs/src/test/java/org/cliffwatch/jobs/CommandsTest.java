@@ -62,7 +62,12 @@ class CommandsTest {
   @Test
   void aUsersOwnSettingsAreLeftAlone() {
     assertThat(Commands.defaults(Map.<String, String>of()::get))
-        .containsEntry("spark.master", "local[*]");
+        .isEqualTo(
+            Map.of(
+                "spark.master",
+                "local[*]",
+                "spark.storage.blockManagerHeartbeatTimeoutMs",
+                "365d"));
     for (String own :
         new String[] {"spark.network.timeout", "spark.storage.blockManagerHeartbeatTimeoutMs"}) {
       assertThat(Commands.defaults(Map.of("spark.master", "local[2]", own, "1")::get)).isEmpty();
