@@ -29,6 +29,8 @@ public final class Costs implements Serializable {
   /** Reading a weight and packing it for a precision, each, in tokens: seen on CPUs. */
   private static final double TOKENS_A_READ = 1000;
 
+  private static final int TOKENS_TOGETHER = 16_384;
+
   private final double[] tokensAnItem;
   private final int replicas;
   private final Precision baseline;
@@ -81,6 +83,17 @@ public final class Costs implements Serializable {
   /** Of one replica. */
   double tokensAnItem(int task) {
     return tokensAnItem[task];
+  }
+
+  /**
+   * How many of a task's items to score together, so that little is lost where scoring stops: of
+   * long items about {@value #TOKENS_TOGETHER} tokens of one replica, which fill many batches.
+   *
+   * @param most of items of any length
+   * @return from 1 to {@code most}; the same for every precision
+   */
+  public int together(int task, int most) {
+    return (int) Math.max(1, Math.min(most, TOKENS_TOGETHER / tokensAnItem[task]));
   }
 
   public double piece(FingerprintedCheckpoint checkpoint, Precision precision, Piece piece) {

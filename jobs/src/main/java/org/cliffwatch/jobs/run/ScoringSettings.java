@@ -14,7 +14,7 @@ import org.cliffwatch.tasks.item.ChatPrompt;
  * @param chat how chat models are asked; null where none is
  * @param baseline what the scores of other precisions are compared with; null where they are not
  * @param selfCheck share of the items of which a choice is scored a second time, alone
- * @param chunk items scored between two looks at the clock
+ * @param chunk items scored together, between two looks at the clock, unless they are long
  * @param fresh the run's name where committed cells are scored again; else null
  * @param uncalibrated why calibrations were not made, by their keys
  * @param retries whether Spark tries a failed task again

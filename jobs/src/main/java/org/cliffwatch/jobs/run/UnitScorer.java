@@ -262,16 +262,17 @@ final class UnitScorer implements Serializable {
       // What an attempt before this one has kept is not scored again.
       List<Part> open = again ? CellFiles.missing(files.parts(cell), own) : List.of(own);
       boolean parted = !piece.isWhole() || !open.equals(List.of(own));
+      int together = costs.together(piece.task(), settings.chunk());
       List<ScoreRow> rows = new ArrayList<>();
       Effort effort = Effort.NONE;
       Effort sum = Effort.NONE;
       for (Part part : open) {
         int first = part.first();
-        for (int at = first; at < part.end(); at += settings.chunk()) {
+        for (int at = first; at < part.end(); at += together) {
           if (TaskContext.get().isInterrupted()) {
             throw new TaskKilledException("interrupted");
           }
-          int next = Math.min(at + settings.chunk(), part.end());
+          int next = Math.min(at + together, part.end());
           Effort chunk = score(model, piece, at, next - at, rows);
           effort = effort.plus(chunk);
           scoredTokens += chunk.tokens();

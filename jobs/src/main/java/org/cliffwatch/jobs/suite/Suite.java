@@ -18,7 +18,7 @@ import org.cliffwatch.tasks.item.ChatPrompt;
  *     or null
  * @param baseline name of one of {@code precisions}: what degradation is measured against
  * @param known the tasks that could be asked: ours and those of {@code tasks_path}
- * @param shardItems items a Spark task scores
+ * @param shardItems items scored together, unless they are long
  * @param seed of replicas' nudges, of the self-check's sample and of bootstraps
  * @param backend reference, onednn, cuda or auto
  * @param kernel a kernel identity (onednn-3.11-avx512_vnni), or auto: what all executors have
