@@ -96,7 +96,7 @@ class ExternalTablesTest {
       try (ResultSet rows =
           statement.executeQuery("SELECT count(*) FROM scores WHERE model = '2024'")) {
         rows.next();
-        assertThat(rows.getLong(1)).isEqualTo(96);
+        assertThat(rows.getLong(1)).isEqualTo(112);
       }
     }
   }

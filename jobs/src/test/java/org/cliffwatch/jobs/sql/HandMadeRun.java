@@ -2,12 +2,15 @@ package org.cliffwatch.jobs.sql;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.apache.commons.math3.stat.descriptive.moment.StandardDeviation;
 import org.apache.hadoop.conf.Configuration;
 import org.cliffwatch.jobs.table.AcceptedRow;
 import org.cliffwatch.jobs.table.AnalysisRow;
@@ -38,9 +41,15 @@ public final class HandMadeRun {
    * A cell to be.
    *
    * @param perplexity null where the task has none
+   * @param replicas which items are right in each replica, {@code right} first
    */
   private record Cell(
-      Slice slice, String task, String right, Double perplexity, double itemsPerSecond) {
+      Slice slice,
+      String task,
+      String right,
+      Double perplexity,
+      double itemsPerSecond,
+      List<String> replicas) {
 
     StoredCell stored() {
       return new StoredCell(
@@ -58,11 +67,23 @@ public final class HandMadeRun {
 
     Map<String, Double> values() {
       Map<String, Double> values = new TreeMap<>();
-      values.put("acc", (double) right.chars().filter(c -> c == '1').count() / right.length());
+      values.put("acc", Arrays.stream(accuracies()).average().orElseThrow());
       if (perplexity != null) {
         values.put("perplexity", perplexity);
       }
       return values;
+    }
+
+    private double[] accuracies() {
+      return replicas.stream()
+          .mapToDouble(rights -> (double) rights.chars().filter(c -> c == '1').count())
+          .map(rights -> rights / right.length())
+          .toArray();
+    }
+
+    /** Of the accuracy; null with one replica. */
+    Double roundingSd() {
+      return replicas.size() == 1 ? null : new StandardDeviation().evaluate(accuracies());
     }
   }
 
@@ -107,8 +128,19 @@ public final class HandMadeRun {
     return this;
   }
 
-  HandMadeRun piqa(String model, long step, String precision, String right, double itemsPerSecond) {
-    return cell(new Cell(new Slice(model, precision, step), "piqa", right, null, itemsPerSecond));
+  /**
+   * @param further which items are right in further replicas
+   */
+  HandMadeRun piqa(
+      String model,
+      long step,
+      String precision,
+      String right,
+      double itemsPerSecond,
+      String... further) {
+    List<String> replicas = Stream.concat(Stream.of(right), Arrays.stream(further)).toList();
+    return cell(
+        new Cell(new Slice(model, precision, step), "piqa", right, null, itemsPerSecond, replicas));
   }
 
   HandMadeRun lambada(
@@ -124,7 +156,8 @@ public final class HandMadeRun {
             "lambada_openai",
             right,
             perplexity,
-            itemsPerSecond));
+            itemsPerSecond,
+            List.of(right)));
   }
 
   private HandMadeRun cell(Cell cell) {
@@ -132,17 +165,23 @@ public final class HandMadeRun {
     write(
         tables.scores(cell.stored()),
         Tables.SCORES,
-        IntStream.range(0, cell.right().length()).mapToObj(item -> score(cell, item)).toList());
+        IntStream.range(0, cell.replicas().size())
+            .boxed()
+            .flatMap(
+                replica ->
+                    IntStream.range(0, cell.right().length())
+                        .mapToObj(item -> score(cell, replica, item)))
+            .toList());
     return this;
   }
 
-  private static ScoreRow score(Cell cell, int item) {
-    boolean right = cell.right().charAt(item) == '1';
+  private static ScoreRow score(Cell cell, int replica, int item) {
+    boolean right = cell.replicas().get(replica).charAt(item) == '1';
     int gold = item % 2;
     int chosen = right ? gold : 1 - gold;
     return new ScoreRow(
         cell.stored().id(),
-        0,
+        replica,
         item,
         cell.task() + "#" + item,
         gold,
@@ -275,8 +314,8 @@ public final class HandMadeRun {
                         null,
                         null,
                         null,
-                        1,
-                        null,
+                        cell.replicas().size(),
+                        cell.roundingSd(),
                         cell.right().length(),
                         0,
                         cell.itemsPerSecond(),
@@ -400,7 +439,7 @@ public final class HandMadeRun {
         .lambada("2024", 100, "w4", "10000000", 25, 16)
         .piqa("2024", 200, "fp32", "11111111", 4)
         .piqa("2024", 200, "w8a8", "11111000", 8)
-        .piqa("2024", 200, "w4", "11110000", 2)
+        .piqa("2024", 200, "w4", "11110000", 2, "11111000", "11100000")
         .lambada("2024", 200, "fp32", "11110000", 10, 16)
         .lambada("2024", 200, "w8a8", "11100000", 12, 32)
         .lambada("2024", 200, "w4", "11000000", 16, 16)

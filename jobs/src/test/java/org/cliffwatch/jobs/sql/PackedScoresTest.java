@@ -74,7 +74,7 @@ class PackedScoresTest {
   void fewCellsAreReadAsTheyAre() throws IOException {
     PackedScores scores = open(18);
     assertThat(files(scores)).hasSize(18).allMatch(file -> file.contains("/scores/model="));
-    assertThat(sorted(scores.rows())).hasSize(144).isEqualTo(plain);
+    assertThat(sorted(scores.rows())).hasSize(160).isEqualTo(plain);
     assertThat(folder.resolve(".packed")).doesNotExist();
   }
 
@@ -96,7 +96,7 @@ class PackedScoresTest {
     new HandMadeRun(folder).piqa("later", 1, "fp32", "10", 1);
     PackedScores scores = open(17);
     assertThat(files(scores)).anyMatch(file -> file.contains("model=later"));
-    assertThat(sorted(scores.rows())).hasSize(146).isEqualTo(plain());
+    assertThat(sorted(scores.rows())).hasSize(162).isEqualTo(plain());
   }
 
   @Test
@@ -111,7 +111,7 @@ class PackedScoresTest {
             .orElseThrow());
     PackedScores scores = open(18);
     assertThat(packs()).isZero();
-    assertThat(sorted(scores.rows())).hasSize(144).isEqualTo(plain()).isNotEqualTo(plain);
+    assertThat(sorted(scores.rows())).hasSize(160).isEqualTo(plain()).isNotEqualTo(plain);
   }
 
   @Test
