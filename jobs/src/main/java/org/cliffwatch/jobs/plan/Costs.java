@@ -9,8 +9,8 @@ import org.cliffwatch.quantizer.scheme.Schemes;
 
 /**
  * What work is expected to cost, in seconds of a thread: tokens × parameters by the rate of a usual
- * processor, corrected by what earlier runs measured. To balance slots, and to tell how long a run
- * takes.
+ * processor, and what attention adds in long texts, corrected by what earlier runs measured. To
+ * balance slots, and to tell how long a run takes.
  */
 public final class Costs implements Serializable {
   private static final long serialVersionUID = 1L;
@@ -20,8 +20,11 @@ public final class Costs implements Serializable {
   /** Tokens × parameters a second and thread, in float32: between what AVX2 and AVX-512 reach. */
   private static final double RATE = 6e10;
 
-  /** What a token costs beside the products with the weights, as parameters. */
+  /** What a token costs beside products, as parameters. */
   private static final double PARAMETERS_A_TOKEN = 2e6;
+
+  /** Of attention's products beside the rate of those with weights: seen on CPUs. */
+  private static final double ATTENTION_RATE = 0.5;
 
   /** A cell's file, seconds. */
   private static final double CELL = 0.01;
@@ -32,6 +35,7 @@ public final class Costs implements Serializable {
   private static final int TOKENS_TOGETHER = 16_384;
 
   private final double[] tokensAnItem;
+  private final double[] tokensAround;
   private final int replicas;
   private final Precision baseline;
   private final Map<String, Double> corrections;
@@ -48,13 +52,24 @@ public final class Costs implements Serializable {
             .mapToDouble(
                 task -> (double) task.characters() / CHARACTERS_A_TOKEN / Math.max(1, task.size()))
             .toArray(),
+        tasks.stream().mapToDouble(task -> task.charactersAround() / CHARACTERS_A_TOKEN).toArray(),
         replicas,
         baseline,
         Map.of());
   }
 
-  Costs(double[] tokensAnItem, int replicas, Precision baseline, Map<String, Double> corrections) {
+  /**
+   * @param tokensAnItem by task
+   * @param tokensAround how many its item has, the mean over a task's tokens
+   */
+  Costs(
+      double[] tokensAnItem,
+      double[] tokensAround,
+      int replicas,
+      Precision baseline,
+      Map<String, Double> corrections) {
     this.tokensAnItem = tokensAnItem;
+    this.tokensAround = tokensAround;
     this.replicas = replicas;
     this.baseline = baseline;
     this.corrections = Map.copyOf(corrections);
@@ -67,7 +82,7 @@ public final class Costs implements Serializable {
    *     the mean of these
    */
   Costs corrected(Map<String, Double> corrections) {
-    return new Costs(tokensAnItem, replicas, baseline, corrections);
+    return new Costs(tokensAnItem, tokensAround, replicas, baseline, corrections);
   }
 
   /** Whether earlier runs were measured. */
@@ -97,30 +112,41 @@ public final class Costs implements Serializable {
   }
 
   public double piece(FingerprintedCheckpoint checkpoint, Precision precision, Piece piece) {
-    double pass = pass(checkpoint.parameters(), precision);
+    double pass = pass(checkpoint.size(), precision, piece.task());
     if (isCompared(precision)) {
-      pass += pass(checkpoint.parameters(), baseline);
+      pass += pass(checkpoint.size(), baseline, piece.task());
     }
     return CELL + tokens(piece.task(), piece.items()) * pass;
   }
 
-  /** Seconds a token. */
-  double pass(long parameters, Precision precision) {
-    return pass(parameters, factor(precision)) * correction(precision);
+  /** Seconds a token of a task. */
+  double pass(CheckpointSize size, Precision precision, int task) {
+    double around = Math.min(tokensAround[task], size.context());
+    return pass(size.parameters(), factor(precision), around) * correction(precision);
   }
 
   /**
-   * Seconds a token, as expected.
+   * Seconds a token, as expected. Attention does a multiplication for each parameter of a layer's
+   * width and each token around: a token sees half of them on average, twice (QKᵀ and AV).
    *
-   * @param factor of products beside float32's
+   * @param factor of products with weights beside float32's
    */
-  private static double pass(long parameters, double factor) {
-    return (parameters * factor + PARAMETERS_A_TOKEN) / RATE;
+  private static double pass(long parameters, double factor, double around) {
+    double attention = around * widthOfAllLayers(parameters) / ATTENTION_RATE;
+    return (parameters * factor + attention + PARAMETERS_A_TOKEN) / RATE;
+  }
+
+  /**
+   * Width × layers, about: of a decoder whose width w is 64 times its layers, and whose parameters
+   * are 12 w² a layer, w² / 64.
+   */
+  private static double widthOfAllLayers(long parameters) {
+    return Math.pow(64 * parameters / 12.0, 2 / 3.0) / 64;
   }
 
   /** Tokens that go through a checkpoint in float32 for nothing but what they give its layers. */
   public double calibration(FingerprintedCheckpoint checkpoint, double tokens) {
-    return tokens * pass(checkpoint.parameters(), 1) * meanCorrection();
+    return tokens * pass(checkpoint.parameters(), 1, 0) * meanCorrection();
   }
 
   private double correction(Precision precision) {

@@ -6,6 +6,7 @@ import org.cliffwatch.jobs.table.CheckpointRow;
 import org.cliffwatch.quantizer.kernel.FloatType;
 import org.cliffwatch.quantizer.scheme.Precision;
 import org.cliffwatch.quantizer.scheme.Schemes;
+import org.cliffwatch.quantizer.score.Scorer;
 
 /**
  * A checkpoint whose content is known, or that cannot be read.
@@ -33,6 +34,11 @@ public record FingerprintedCheckpoint(
 
   public long parameters() {
     return row == null ? 0 : row.parameters();
+  }
+
+  CheckpointSize size() {
+    boolean isStated = row != null && row.context() != null;
+    return new CheckpointSize(parameters(), isStated ? row.context() : Scorer.DEFAULT_WINDOW);
   }
 
   /** Size of its weights as stored. */

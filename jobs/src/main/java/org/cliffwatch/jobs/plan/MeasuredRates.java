@@ -36,7 +36,7 @@ public final class MeasuredRates implements FlatMapFunction<String, MeasuredRate
   private final Costs costs;
   private final Map<String, Precision> precisions = new HashMap<>();
   private final Map<String, Integer> tasks = new HashMap<>();
-  private final Map<String, Map<Long, Long>> parameters = new HashMap<>();
+  private final Map<String, Map<Long, CheckpointSize>> sizes = new HashMap<>();
   private final Broadcast<SerializableConfiguration> hadoop;
 
   private MeasuredRates(
@@ -48,9 +48,9 @@ public final class MeasuredRates implements FlatMapFunction<String, MeasuredRate
     plan.tasks().forEach(task -> tasks.put(task.asked().name(), plan.tasks().indexOf(task)));
     for (Cell cell : plan.cells()) {
       precisions.put(cell.precision().name(), cell.precision());
-      parameters
+      sizes
           .computeIfAbsent(cell.slice().model(), model -> new HashMap<>())
-          .put(cell.slice().step(), cell.checkpoint().parameters());
+          .put(cell.slice().step(), cell.checkpoint().size());
     }
   }
 
@@ -62,7 +62,7 @@ public final class MeasuredRates implements FlatMapFunction<String, MeasuredRate
             output,
             costs,
             spark.broadcast(new SerializableConfiguration(spark.hadoopConfiguration())));
-    List<String> models = List.copyOf(rates.parameters.keySet());
+    List<String> models = List.copyOf(rates.sizes.keySet());
     spark.setJobDescription("measured rates");
     Map<String, double[]> sums = new HashMap<>();
     for (Rate rate : spark.parallelize(models, models.size()).flatMap(rates).collect()) {
@@ -83,14 +83,15 @@ public final class MeasuredRates implements FlatMapFunction<String, MeasuredRate
     for (MetricRow row : file.exists() ? file.read(Tables.METRICS) : List.<MetricRow>of()) {
       Precision precision = precisions.get(row.precision());
       Integer task = tasks.get(row.task());
-      Long size = parameters.get(model).get(row.step());
+      CheckpointSize size = sizes.get(model).get(row.step());
       if (precision != null
           && task != null
           && size != null
           && row.itemsPerSecond() != null
           && kernel.equals(row.kernel())
           && seen.add(row.cellId())) {
-        double expected = row.items() * costs.tokensAnItem(task) * costs.pass(size, precision);
+        double expected =
+            row.items() * costs.tokensAnItem(task) * costs.pass(size, precision, task);
         rates.add(new Rate(row.precision(), expected, row.items() / row.itemsPerSecond()));
       }
     }

@@ -12,22 +12,38 @@ import org.cliffwatch.tasks.item.ItemSet;
  *
  * @param hash of an {@link ItemsDigest}
  * @param characters of contexts and continuations, a context that an item's requests share once
+ * @param charactersAround how many its item has, the mean over characters: of items of one length
+ *     that length, and more where a few are long
  * @param asked what executors need of its definition
  */
-public record TaskItems(TaskData data, ItemSet set, String hash, long characters, AskedTask asked) {
+public record TaskItems(
+    TaskData data,
+    ItemSet set,
+    String hash,
+    long characters,
+    double charactersAround,
+    AskedTask asked) {
   static TaskItems of(TaskData data, ItemSet set) {
     ItemsDigest digest = new ItemsDigest();
     long characters = 0;
+    double squares = 0;
     for (ItemRecord record : set.records()) {
       if (record instanceof Item item) {
         digest.item(item.index(), item.docHash(), item.promptHash(), item.targetHash());
-        characters += characters(item);
+        long own = characters(item);
+        characters += own;
+        squares += (double) own * own;
       } else {
         digest.rejected(record.index());
       }
     }
     return new TaskItems(
-        data, set, digest.hash(), characters, AskedTask.of(set.task(), data.group()));
+        data,
+        set,
+        digest.hash(),
+        characters,
+        squares / Math.max(1, characters),
+        AskedTask.of(set.task(), data.group()));
   }
 
   private static long characters(Item item) {

@@ -47,7 +47,7 @@ class ScheduleTest {
   /** What the old order was cut into. */
   private static final int SHARD = 64;
 
-  private final Costs costs = new Costs(TOKENS, 1, null, Map.of());
+  private final Costs costs = new Costs(TOKENS, TOKENS, 1, null, Map.of());
 
   private static List<Visit> programme() {
     List<Visit> visits = new ArrayList<>();

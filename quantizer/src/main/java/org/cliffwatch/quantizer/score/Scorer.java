@@ -33,8 +33,8 @@ import org.cliffwatch.quantizer.tokenizer.Tokenizer;
  * bit: not on the requests beside it, their order or the thread.
  */
 public final class Scorer implements AutoCloseable {
-  /** lm-evaluation-harness's, where neither configuration nor tokenizer states a length. */
-  private static final int DEFAULT_WINDOW = 2048;
+  /** lm-evaluation-harness's window, where neither configuration nor tokenizer states a length. */
+  public static final int DEFAULT_WINDOW = 2048;
 
   /** Floats of a baseline's outputs held at once, 16 MiB, or those of one sequence. */
   private static final int MOST_OUTPUTS = 4 << 20;
