@@ -126,8 +126,8 @@ public final class Costs implements Serializable {
   }
 
   /**
-   * Seconds a token, as expected. Attention does a multiplication for each parameter of a layer's
-   * width and each token around: a token sees half of them on average, twice (QKᵀ and AV).
+   * Seconds a token, as expected. Of a layer attention does width × tokens around multiplications:
+   * a token sees half of them on average, twice (QKᵀ and AV).
    *
    * @param factor of products with weights beside float32's
    */
