@@ -8,28 +8,30 @@ WITH latest AS (
 ),
 answers AS (
   SELECT
-    model, precision, step, task, cell_id, item,
-    min(chosen) <> max(chosen) OR min(correct) <> max(correct) AS turned,
-    min(chosen_norm) <> max(chosen_norm) OR min(correct_norm) <> max(correct_norm) AS turned_norm
-  FROM scores
-  WHERE status = 'ok'
-  GROUP BY model, precision, step, task, cell_id, item
+    m.model, m.step, m.task, m.metric, m.precision, m.replicas, m.value, m.rounding_sd, m.items, s.item,
+    CASE m.metric
+      WHEN 'acc' THEN min(s.chosen) <> max(s.chosen) OR min(s.correct) <> max(s.correct)
+      ELSE min(s.chosen_norm) <> max(s.chosen_norm) OR min(s.correct_norm) <> max(s.correct_norm)
+    END AS turned
+  FROM metrics m
+  JOIN latest l ON l.model = m.model AND l.step = m.step
+  JOIN scores s
+    ON s.model = m.model AND s.precision = m.precision AND s.step = m.step AND s.task = m.task
+    AND s.cell_id = m.cell_id
+  WHERE m.metric IN ('acc', 'acc_norm') AND m.replicas > 1 AND m.value IS NOT NULL AND s.status = 'ok'
+  GROUP BY m.model, m.step, m.task, m.metric, m.precision, m.replicas, m.value, m.rounding_sd, m.items, s.item
 )
 SELECT
-  m.model,
-  m.step,
-  m.task,
-  m.metric,
-  m.precision,
-  m.replicas,
-  round(m.value, 4) AS value,
-  round(m.rounding_sd, 5) AS rounding_sd,
-  m.items,
-  count(CASE WHEN m.metric = 'acc' AND a.turned OR m.metric = 'acc_norm' AND a.turned_norm THEN 1 END) AS turned
-FROM metrics m
-JOIN latest l ON l.model = m.model AND l.step = m.step
-JOIN answers a
-  ON a.model = m.model AND a.precision = m.precision AND a.step = m.step AND a.task = m.task AND a.cell_id = m.cell_id
-WHERE m.metric IN ('acc', 'acc_norm') AND m.replicas > 1 AND m.value IS NOT NULL
-GROUP BY m.model, m.step, m.task, m.metric, m.precision, m.replicas, m.value, m.rounding_sd, m.items
-ORDER BY m.model, m.task, m.metric, m.rounding_sd DESC, m.precision;
+  a.model,
+  a.step,
+  a.task,
+  a.metric,
+  a.precision,
+  a.replicas,
+  round(a.value, 4) AS value,
+  round(a.rounding_sd, 5) AS rounding_sd,
+  a.items,
+  count(CASE WHEN a.turned THEN 1 END) AS turned
+FROM answers a
+GROUP BY a.model, a.step, a.task, a.metric, a.precision, a.replicas, a.value, a.rounding_sd, a.items
+ORDER BY a.model, a.task, a.metric, a.rounding_sd DESC, a.precision;
